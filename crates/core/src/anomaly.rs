@@ -1,0 +1,62 @@
+//! Money that did not come as agreed. An anomaly never changes what is paid by itself: it tells
+//! people, with the evidence.
+
+use chrono::{DateTime, Utc};
+
+use crate::code::codes;
+use crate::id::{AnomalyId, ChannelAccountId, RefundId, TransactionId};
+
+codes! {
+    /// In which way money did not come as agreed.
+    AnomalyKind as "anomaly kind" {
+        /// Paid after the transaction was closed or had failed. The money is real and was booked.
+        LatePayment = "LATE_PAYMENT",
+        /// A second attempt of a paid transaction was paid too. The money is in suspense.
+        DuplicatePayment = "DUPLICATE_PAYMENT",
+        /// Paid with another amount than asked for. Nothing was marked paid; the money is in suspense.
+        AmountMismatch = "AMOUNT_MISMATCH",
+        /// Paid in another currency. Nothing was marked paid.
+        CurrencyMismatch = "CURRENCY_MISMATCH",
+        /// The notification names another merchant account, or an order of another account.
+        AccountMismatch = "ACCOUNT_MISMATCH",
+        /// A verified notification for an order that we never placed.
+        UnknownOrder = "UNKNOWN_ORDER",
+        /// The gateway closed or reversed an order that it had reported paid.
+        ReversedByGateway = "REVERSED_BY_GATEWAY",
+        /// A refund that we did not ask for: made at the gateway's console. It was booked.
+        ExternalRefund = "EXTERNAL_REFUND",
+        /// A refund beyond what is refundable as we know it. The money is in suspense.
+        RefundBeyondPaid = "REFUND_BEYOND_PAID",
+        /// A refund of a transaction that was never paid.
+        RefundWithoutPayment = "REFUND_WITHOUT_PAYMENT",
+        /// A refund settled with another amount than asked for.
+        RefundAmountMismatch = "REFUND_AMOUNT_MISMATCH",
+        /// A refund hangs at the gateway and needs people.
+        RefundAbnormal = "REFUND_ABNORMAL",
+        /// A refund that had failed succeeded after all. It was booked.
+        RefundAfterFailure = "REFUND_AFTER_FAILURE",
+        /// A refund that had succeeded is reported failed.
+        RefundReversed = "REFUND_REVERSED",
+    }
+}
+
+/// One anomaly, with its evidence.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Anomaly {
+    /// Our id.
+    pub id: AnomalyId,
+    /// What kind.
+    pub kind: AnomalyKind,
+    /// Unique: the same finding, told again, is the same anomaly.
+    pub dedupe_key: String,
+    /// The account that it was found on.
+    pub channel_account_id: ChannelAccountId,
+    /// The transaction, where there is one.
+    pub transaction_id: Option<TransactionId>,
+    /// The refund, where there is one.
+    pub refund_id: Option<RefundId>,
+    /// What was expected and what was found. Holds no secrets.
+    pub evidence: serde_json::Value,
+    /// When it was found.
+    pub created_at: DateTime<Utc>,
+}

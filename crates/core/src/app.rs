@@ -1,0 +1,77 @@
+//! Apps: the business systems that call Kassa.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+
+use crate::code::codes;
+use crate::id::ChannelAccountId;
+use crate::text::AppId;
+
+codes! {
+    /// What an app may do. Every RPC needs exactly one scope.
+    Scope as "scope" {
+        /// Create, close and synchronise payments.
+        PaymentsWrite = "payments:write",
+        /// Read and watch payments.
+        PaymentsRead = "payments:read",
+        /// Create refunds.
+        RefundsWrite = "refunds:write",
+        /// Read refunds.
+        RefundsRead = "refunds:read",
+        /// Read events.
+        EventsRead = "events:read",
+        /// Create, change, enable and disable channel accounts.
+        ChannelsWrite = "channels:write",
+        /// Read channel accounts.
+        ChannelsRead = "channels:read",
+        /// Inspect notifications and parked messages.
+        OperationsRead = "operations:read",
+        /// Re-drive parked messages.
+        OperationsWrite = "operations:write",
+    }
+}
+
+/// A business system that calls Kassa.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct App {
+    /// Its name; the first word of its events' routing keys.
+    pub id: AppId,
+    /// For people.
+    pub display_name: String,
+    /// What it may do.
+    pub scopes: BTreeSet<Scope>,
+    /// The keys that its tokens are verified with. Several at once, so that it can rotate them.
+    pub keys: Vec<AppKey>,
+    /// The channel accounts that it may use; the first that fits is taken unless it names one.
+    pub channel_accounts: Vec<ChannelAccountId>,
+    /// A disabled app is refused everything.
+    pub is_active: bool,
+    /// Grows with every change.
+    pub version: i64,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+codes! {
+    /// How a token is signed.
+    KeyAlgorithm as "key algorithm" {
+        /// Ed25519.
+        EdDsa = "EdDSA",
+        /// RSA with SHA-256, 2048 bits or more.
+        Rs256 = "RS256",
+    }
+}
+
+/// A public key of an app.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct AppKey {
+    /// The token header's `kid`.
+    pub kid: String,
+    /// How it signs.
+    pub algorithm: KeyAlgorithm,
+    /// The public key, SPKI in PEM.
+    pub public_key_pem: String,
+}

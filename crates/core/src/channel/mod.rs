@@ -1,0 +1,71 @@
+//! What payers pay through: channels, methods, the gateways behind them, and our accounts there.
+
+mod account;
+
+use crate::code::codes;
+
+pub use account::{AccountLimits, ChannelAccount};
+
+codes! {
+    /// What the payer pays through, as the caller chooses it.
+    Channel as "channel" {
+        /// Alipay.
+        Alipay = "ALIPAY",
+        /// WeChat Pay; the account decides which version of its API.
+        WechatPay = "WECHAT_PAY",
+    }
+}
+
+impl Channel {
+    /// The word in callback URLs: `/callbacks/{slug}/…`.
+    pub fn slug(self) -> &'static str {
+        match self {
+            Self::Alipay => "alipay",
+            Self::WechatPay => "wechat_pay",
+        }
+    }
+
+    /// The channel of a slug.
+    pub fn from_slug(slug: &str) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|channel| channel.slug() == slug)
+    }
+}
+
+codes! {
+    /// How the payer pays, within a channel.
+    Method as "method" {
+        /// The payer scans a code that we show.
+        Qr = "QR",
+        /// A page of the gateway in a desktop browser.
+        Page = "PAGE",
+        /// A page of the gateway in a mobile browser (Alipay WAP, WeChat H5).
+        Wap = "WAP",
+        /// The gateway's app, called by the caller's own app.
+        App = "APP",
+        /// Inside the gateway's own app: official accounts and mini programs.
+        Jsapi = "JSAPI",
+    }
+}
+
+codes! {
+    /// The outside system behind a channel: one adapter room each.
+    GatewayName as "gateway" {
+        /// Alipay's open platform.
+        Alipay = "ALIPAY",
+        /// WeChat Pay, API v3.
+        WechatV3 = "WECHAT_V3",
+    }
+}
+
+impl GatewayName {
+    /// The channel that this gateway serves.
+    pub fn channel(self) -> Channel {
+        match self {
+            Self::Alipay => Channel::Alipay,
+            Self::WechatV3 => Channel::WechatPay,
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! What business systems are told. An event is written with the change that it tells of.
+
+use crate::code::codes;
+
+codes! {
+    /// What happened. The word is the end of the CloudEvent's `type`: `kassa.<word>.v1`.
+    EventKind as "event kind" {
+        /// An order was placed: the payer can pay.
+        PaymentPending = "payment.pending",
+        /// Paid.
+        PaymentSucceeded = "payment.succeeded",
+        /// It cannot be paid any more: the gateway refused.
+        PaymentFailed = "payment.failed",
+        /// Closed unpaid.
+        PaymentClosed = "payment.closed",
+        /// Part or all of it was given back; the payment's status tells which.
+        PaymentRefunded = "payment.refunded",
+        /// A refund was accepted by us.
+        RefundCreated = "refund.created",
+        /// A refund was accepted by the gateway; the money is under way.
+        RefundProcessing = "refund.processing",
+        /// Given back.
+        RefundSucceeded = "refund.succeeded",
+        /// It will not be given back by this refund.
+        RefundFailed = "refund.failed",
+    }
+}
+
+impl EventKind {
+    /// The CloudEvent's `type`, for example `kassa.payment.succeeded.v1`.
+    pub fn event_type(self) -> String {
+        format!("kassa.{}.v1", self.as_str())
+    }
+
+    /// The kind of a CloudEvent's `type`.
+    pub fn from_event_type(event_type: &str) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|kind| kind.event_type() == event_type)
+    }
+
+    /// The topic of the event: `<app_id>.<payment|refund>.<what>.<business_order_type>`; an order
+    /// without a type has the word `NONE`.
+    pub fn routing_key(self, app_id: &str, business_order_type: Option<&str>) -> String {
+        format!(
+            "{app_id}.{}.{}",
+            self.as_str(),
+            business_order_type.unwrap_or("NONE")
+        )
+    }
+}

@@ -1,0 +1,117 @@
+//! The booking rules: which transfer each change of a payment or refund makes.
+
+use super::{LedgerAccountKey, LedgerAccountKind, LedgerError, Transfer};
+use crate::code::codes;
+use crate::id::ChannelAccountId;
+use crate::money::Money;
+use crate::text::AppId;
+
+codes! {
+    /// What kind of change made a transfer.
+    CauseKind as "transfer cause" {
+        /// An attempt was paid as agreed (or late). Id: the attempt.
+        Payment = "PAYMENT",
+        /// An attempt was paid not as agreed. Id: the attempt.
+        UnexpectedPayment = "UNEXPECTED_PAYMENT",
+        /// A refund succeeded. Id: the refund.
+        Refund = "REFUND",
+        /// A refund that fits nothing that we know. Id: the gateway's refund number.
+        UnexpectedRefund = "UNEXPECTED_REFUND",
+    }
+}
+
+/// What made a transfer. Unique in the books: one cause is booked once.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TransferCause {
+    /// What kind of change.
+    pub kind: CauseKind,
+    /// Which one.
+    pub id: String,
+}
+
+/// Who is concerned by the money of a payment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Booking {
+    /// The account at the gateway that the money went into or came from.
+    pub channel_account_id: ChannelAccountId,
+    /// The app that it belongs to; unknown money belongs to none.
+    pub app_id: AppId,
+    /// How much.
+    pub amount: Money,
+}
+
+impl Booking {
+    /// A payment as agreed: the gateway owes us, we owe the app.
+    ///
+    /// # Errors
+    /// [`LedgerError::EmptyEntry`] for an amount of zero.
+    pub fn payment(&self, attempt_id: String) -> Result<Transfer, LedgerError> {
+        let cause = TransferCause {
+            kind: CauseKind::Payment,
+            id: attempt_id,
+        };
+        Transfer::between(cause, self.receivable(), self.payable(), self.amount)
+    }
+
+    /// A payment not as agreed (duplicate, mismatch): the gateway owes us, to whom is undecided.
+    ///
+    /// # Errors
+    /// As [`Booking::payment`].
+    pub fn unexpected_payment(&self, attempt_id: String) -> Result<Transfer, LedgerError> {
+        let cause = TransferCause {
+            kind: CauseKind::UnexpectedPayment,
+            id: attempt_id,
+        };
+        Transfer::between(cause, self.receivable(), self.suspense(), self.amount)
+    }
+
+    /// A refund: the app's money went back through the gateway.
+    ///
+    /// # Errors
+    /// As [`Booking::payment`].
+    pub fn refund(&self, refund_id: String) -> Result<Transfer, LedgerError> {
+        let cause = TransferCause {
+            kind: CauseKind::Refund,
+            id: refund_id,
+        };
+        Transfer::between(cause, self.payable(), self.receivable(), self.amount)
+    }
+
+    /// A refund that fits nothing that we know: the money went, from whom is undecided.
+    ///
+    /// # Errors
+    /// As [`Booking::payment`].
+    pub fn unexpected_refund(&self, refund_number: String) -> Result<Transfer, LedgerError> {
+        let cause = TransferCause {
+            kind: CauseKind::UnexpectedRefund,
+            id: refund_number,
+        };
+        Transfer::between(cause, self.suspense(), self.receivable(), self.amount)
+    }
+
+    fn receivable(&self) -> LedgerAccountKey {
+        self.key(
+            LedgerAccountKind::GatewayReceivable,
+            self.channel_account_id.to_string(),
+        )
+    }
+
+    fn suspense(&self) -> LedgerAccountKey {
+        self.key(
+            LedgerAccountKind::Suspense,
+            self.channel_account_id.to_string(),
+        )
+    }
+
+    fn payable(&self) -> LedgerAccountKey {
+        self.key(LedgerAccountKind::AppPayable, self.app_id.to_string())
+    }
+
+    fn key(&self, kind: LedgerAccountKind, owner: String) -> LedgerAccountKey {
+        LedgerAccountKey {
+            kind,
+            owner,
+            currency: self.amount.currency(),
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! The rules of Kassa: money, ids, channels, the state machines of payments and refunds, and what
+//! each change books.
+//!
+//! Nothing here does IO, waits, or reads a clock: facts come in as values, decisions go out as
+//! values, and the same input always gives the same output. The rooms:
+//!
+//! | room | owns |
+//! | --- | --- |
+//! | [`money`] | [`Money`], [`Currency`]: integer minor units, checked arithmetic |
+//! | [`id`] | one newtype per kind of id, [`IdSource`] |
+//! | [`clock`] | [`Clock`], the only way to learn the time |
+//! | [`secret`] | [`Secret`], a value that does not print |
+//! | [`channel`] | channels, methods, gateways, channel accounts |
+//! | [`app`] | business systems, scopes, policies |
+//! | [`payment`] | transactions, legs, attempts and the payment state machine |
+//! | [`refund`] | refunds and their state machine |
+//! | [`ledger`] | double entry: accounts, transfers and the booking rules |
+//! | [`notification`] | what a verified callback becomes |
+//! | [`anomaly`] | money that did not come as agreed |
+//! | [`event`] | what business systems are told |
+//! | [`error`] | the closed set of error kinds |
+
+pub mod anomaly;
+pub mod app;
+pub mod channel;
+pub mod clock;
+mod code;
+pub mod error;
+pub mod event;
+pub mod id;
+pub mod ledger;
+pub mod money;
+pub mod notification;
+pub mod payment;
+pub mod refund;
+pub mod secret;
+pub mod text;
+
+pub use clock::Clock;
+pub use code::UnknownCode;
+pub use error::ErrorKind;
+pub use id::IdSource;
+pub use money::{Currency, Money};
+pub use secret::Secret;

@@ -1,0 +1,180 @@
+//! Legs and attempts: which method pays how much, and each order placed at a gateway for it.
+
+use chrono::{DateTime, Utc};
+
+use super::{Failure, PrepayInfo};
+use crate::channel::{Channel, Method};
+use crate::code::codes;
+use crate::id::{AttemptId, ChannelAccountId, LegId, TransactionId};
+use crate::money::Money;
+use crate::text::PayerId;
+
+codes! {
+    /// Where a leg stands.
+    LegStatus as "leg status" {
+        /// Not paid.
+        Pending = "PENDING",
+        /// Paid.
+        Paid = "PAID",
+        /// It will not be paid.
+        Ended = "ENDED",
+    }
+}
+
+/// The part of a transaction that one method pays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leg {
+    /// Our id.
+    pub id: LegId,
+    /// The transaction.
+    pub transaction_id: TransactionId,
+    /// 1 for the first.
+    pub leg_no: i32,
+    /// What the payer pays through.
+    pub channel: Channel,
+    /// How.
+    pub method: Method,
+    /// This leg's share of the amount.
+    pub amount: Money,
+    /// Where it stands.
+    pub status: LegStatus,
+}
+
+codes! {
+    /// Where an attempt stands.
+    AttemptStatus as "attempt status" {
+        /// Written down, not yet sent.
+        Prepared = "PREPARED",
+        /// Sent; no answer yet.
+        Sent = "SENT",
+        /// The gateway has the order; the payer can pay.
+        Open = "OPEN",
+        /// Paid.
+        Paid = "PAID",
+        /// Closed unpaid.
+        Closed = "CLOSED",
+        /// The gateway refused it for good.
+        Failed = "FAILED",
+        /// Sent without a definite answer: must be queried.
+        Unknown = "UNKNOWN",
+    }
+}
+
+/// One order placed at a gateway for a leg. Written before the call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// Our id; its text is the request number (`out_trade_no`).
+    pub id: AttemptId,
+    /// The transaction.
+    pub transaction_id: TransactionId,
+    /// The leg.
+    pub leg_id: LegId,
+    /// 1 for the first.
+    pub attempt_no: i32,
+    /// The account that it is placed with.
+    pub channel_account_id: ChannelAccountId,
+    /// How the payer pays.
+    pub method: Method,
+    /// How much.
+    pub amount: Money,
+    /// The gateway's id of the payer, where the method needs it.
+    pub payer: Option<PayerId>,
+    /// Where it stands.
+    pub status: AttemptStatus,
+    /// What the client needs to let the payer pay.
+    pub prepay: Option<PrepayInfo>,
+    /// The gateway's number of the order.
+    pub gateway_transaction_id: Option<String>,
+    /// Why it failed.
+    pub failure: Option<Failure>,
+    /// When it must no longer be payable.
+    pub expires_at: DateTime<Utc>,
+    /// When it was written down.
+    pub created_at: DateTime<Utc>,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
+    /// Grows with every change; every update carries it.
+    pub version: i64,
+}
+
+impl Attempt {
+    /// Our request number at the gateway.
+    pub fn request_number(&self) -> String {
+        self.id.to_string()
+    }
+}
+
+/// What happened to an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AttemptFact {
+    /// The call is about to be made.
+    Sending,
+    /// The gateway has the order.
+    Placed,
+    /// No definite answer came.
+    NoAnswer,
+    /// Paid.
+    Paid,
+    /// Closed unpaid.
+    Closed,
+    /// Refused or failed for good.
+    Failed,
+}
+
+impl AttemptFact {
+    /// Every fact, for the matrix in `docs/state-machines.md`.
+    pub const ALL: [Self; 6] = [
+        Self::Sending,
+        Self::Placed,
+        Self::NoAnswer,
+        Self::Paid,
+        Self::Closed,
+        Self::Failed,
+    ];
+}
+
+impl AttemptStatus {
+    /// Where an attempt stands after a fact. Total; the same status means that nothing changes.
+    ///
+    /// Paid is final and beats everything: money is real even when the attempt was closed before.
+    #[must_use]
+    pub fn after(self, fact: AttemptFact) -> Self {
+        match fact {
+            AttemptFact::Paid => Self::Paid,
+            AttemptFact::Sending => match self {
+                Self::Prepared | Self::Sent | Self::Unknown => Self::Sent,
+                Self::Open | Self::Paid | Self::Closed | Self::Failed => self,
+            },
+            AttemptFact::Placed => match self {
+                Self::Prepared | Self::Sent | Self::Unknown => Self::Open,
+                Self::Open | Self::Paid | Self::Closed | Self::Failed => self,
+            },
+            AttemptFact::NoAnswer => match self {
+                Self::Sent => Self::Unknown,
+                Self::Prepared
+                | Self::Open
+                | Self::Paid
+                | Self::Closed
+                | Self::Failed
+                | Self::Unknown => self,
+            },
+            AttemptFact::Closed => self.unless_ended(Self::Closed),
+            AttemptFact::Failed => self.unless_ended(Self::Failed),
+        }
+    }
+
+    fn unless_ended(self, next: Self) -> Self {
+        match self {
+            Self::Prepared | Self::Sent | Self::Open | Self::Unknown => next,
+            Self::Paid | Self::Closed | Self::Failed => self,
+        }
+    }
+
+    /// Whether only a late payment can still change it.
+    pub fn is_ended(self) -> bool {
+        match self {
+            Self::Paid | Self::Closed | Self::Failed => true,
+            Self::Prepared | Self::Sent | Self::Open | Self::Unknown => false,
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Refunds: giving back paid money, whole or part. The amount is reserved on the payment when the
+//! refund is created, taken when it succeeds and released when it fails.
+
+mod state;
+#[cfg(test)]
+mod tests;
+mod transaction;
+
+pub use state::{Decision, RefundFact, RefundStatus, decide};
+pub use transaction::RefundTransaction;

@@ -1,0 +1,56 @@
+//! The refund transaction itself.
+
+use chrono::{DateTime, Utc};
+
+use super::RefundStatus;
+use crate::id::{AttemptId, ChannelAccountId, LegId, RefundId, TransactionId};
+use crate::money::Money;
+use crate::payment::Failure;
+use crate::text::{AppId, BusinessRefundId, RefundReason};
+
+/// One refund of a paid transaction (seed 1: `RefundTransaction`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefundTransaction {
+    /// Our id; its text is the refund's request number at the gateway.
+    pub id: RefundId,
+    /// The business system that asked; that of the payment.
+    pub app_id: AppId,
+    /// The payment.
+    pub original_transaction_id: TransactionId,
+    /// The leg that it gives back.
+    pub leg_id: LegId,
+    /// The paid attempt.
+    pub attempt_id: AttemptId,
+    /// The account that was paid into.
+    pub channel_account_id: ChannelAccountId,
+    /// The caller's own refund request; its idempotency key. A refund made at the gateway's console
+    /// has none.
+    pub business_refund_id: Option<BusinessRefundId>,
+    /// SHA-256 of the request's content.
+    pub request_fingerprint: String,
+    /// The refund's number at the gateway: the text of `id`, or the console's own.
+    pub refund_number: String,
+    /// What is to be given back.
+    pub amount_requested: Money,
+    /// What was given back: nothing, or what was requested.
+    pub amount_refunded: Money,
+    /// Where it stands.
+    pub status: RefundStatus,
+    /// Why, for the payer.
+    pub reason: Option<RefundReason>,
+    /// The gateway's number of the refund.
+    pub gateway_refund_id: Option<String>,
+    /// Why it failed.
+    pub failure: Option<Failure>,
+    /// Whether it may have reached the gateway: set before the call. From then on it is queried
+    /// before it is submitted again.
+    pub submitted_at: Option<DateTime<Utc>>,
+    /// When it was asked for.
+    pub created_at: DateTime<Utc>,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
+    /// When it was given back, by the gateway's clock where that is known.
+    pub refunded_at: Option<DateTime<Utc>>,
+    /// Grows with every change; every update carries it.
+    pub version: i64,
+}
