@@ -1,0 +1,154 @@
+//! Issues the X.509 certificates of the parties and computes Alipay's certificate serial numbers
+//! (alipay sheet §1).
+
+use md5::{Digest, Md5};
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer,
+    KeyPair as IssuerKey, PKCS_RSA_SHA256, SerialNumber, date_time_ymd,
+};
+use x509_parser::{
+    pem::Pem,
+    x509::{AttributeTypeAndValue, X509Name},
+};
+
+use super::{KeyPair, PemFiles, files, serial_bytes};
+use crate::error::KeysError;
+
+/// First day of every certificate.
+pub(crate) const VALID_FROM: (i32, u8, u8) = (2024, 1, 1);
+/// Last day of every certificate.
+pub(crate) const VALID_UNTIL: (i32, u8, u8) = (2044, 1, 1);
+
+/// RSA family of signature algorithms: only these count for the root's serial numbers.
+const RSA_ALGORITHMS: &str = "1.2.840.113549.1.1";
+
+/// Certificate, the key it certifies, its common name.
+const LEAVES: [(&str, &str, &str); 4] = [
+    ("alipay_app", "alipay_app_certificate_mode", "Sandbox App"),
+    ("alipay_platform", "alipay_platform", "Sandbox Alipay"),
+    (
+        "wechat_platform_1",
+        "wechat_platform_1",
+        "Sandbox WeChat Pay 1",
+    ),
+    (
+        "wechat_platform_2",
+        "wechat_platform_2",
+        "Sandbox WeChat Pay 2",
+    ),
+];
+
+/// Adds all certificates to the keys in `made`.
+pub(super) fn issue_all(made: &mut PemFiles) -> Result<(), KeysError> {
+    let mut root = params("alipay_root", "alipay_root", "Sandbox Root CA", made)?;
+    root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let root_key = issuer_key("alipay_root", made)?;
+    let failed = |name: &str, source| KeysError::Issue {
+        name: name.to_owned(),
+        source,
+    };
+    let root_pem = root
+        .self_signed(&root_key)
+        .map_err(|e| failed("alipay_root", e))?
+        .pem();
+    let issuer = Issuer::new(root, root_key);
+    for (name, key, common_name) in LEAVES {
+        let leaf = params(name, key, common_name, made)?;
+        let leaf_key = issuer_key(key, made)?;
+        let signed = leaf
+            .signed_by(&leaf_key, &issuer)
+            .map_err(|e| failed(name, e))?;
+        made.insert(files::certificate_file(name), signed.pem());
+    }
+    made.insert(files::certificate_file("alipay_root"), root_pem);
+    Ok(())
+}
+
+fn key_pem<'a>(key: &str, made: &'a PemFiles) -> Result<&'a String, KeysError> {
+    made.get(&files::key_file(key))
+        .ok_or_else(|| KeysError::Incomplete(key.into()))
+}
+
+fn issuer_key(key: &str, made: &PemFiles) -> Result<IssuerKey, KeysError> {
+    IssuerKey::from_pem_and_sign_algo(key_pem(key, made)?, &PKCS_RSA_SHA256).map_err(|source| {
+        KeysError::Issue {
+            name: key.to_owned(),
+            source,
+        }
+    })
+}
+
+fn params(
+    name: &str,
+    key: &str,
+    common_name: &str,
+    made: &PemFiles,
+) -> Result<CertificateParams, KeysError> {
+    let mut params = CertificateParams::new(Vec::new()).map_err(|source| KeysError::Issue {
+        name: name.to_owned(),
+        source,
+    })?;
+    let mut subject = DistinguishedName::new();
+    subject.push(DnType::CountryName, "CN");
+    subject.push(DnType::OrganizationName, "Kassa Sandbox");
+    subject.push(DnType::OrganizationalUnitName, "Throw-away Keys");
+    subject.push(DnType::CommonName, common_name);
+    params.distinguished_name = subject;
+    let public_pem = KeyPair::try_new(key, key_pem(key, made)?)?.public_pem;
+    params.serial_number = Some(SerialNumber::from(serial_bytes(&public_pem)));
+    params.not_before = date_time_ymd(VALID_FROM.0, VALID_FROM.1, VALID_FROM.2);
+    params.not_after = date_time_ymd(VALID_UNTIL.0, VALID_UNTIL.1, VALID_UNTIL.2);
+    Ok(params)
+}
+
+/// The serial numbers of the RSA certificates in a PEM bundle as Alipay counts them: lower-case hex
+/// of MD5 over issuer and decimal serial, joined by `_`. Members that cannot be parsed and those
+/// with other algorithms are skipped, as in Alipay's own root bundle. `None` when none is left.
+pub(crate) fn serial_number_sn(bundle: &str) -> Option<String> {
+    let numbers: Vec<String> = Pem::iter_from_buffer(bundle.as_bytes())
+        .filter_map(Result::ok)
+        .filter_map(|pem| {
+            let certificate = pem.parse_x509().ok()?;
+            let algorithm = certificate.signature_algorithm.algorithm.to_id_string();
+            if !algorithm.starts_with(RSA_ALGORITHMS) {
+                return None;
+            }
+            let issuer = rfc2253(certificate.issuer())?;
+            let serial = &certificate.tbs_certificate.serial;
+            Some(hex::encode(Md5::digest(format!("{issuer}{serial}"))))
+        })
+        .collect();
+    if numbers.is_empty() {
+        None
+    } else {
+        Some(numbers.join("_"))
+    }
+}
+
+/// The name most specific part first, comma without space.
+fn rfc2253(name: &X509Name<'_>) -> Option<String> {
+    let mut parts = Vec::new();
+    for rdn in name.iter() {
+        for attribute in rdn.iter() {
+            parts.push(format!(
+                "{}={}",
+                short_name(attribute)?,
+                attribute.as_str().ok()?
+            ));
+        }
+    }
+    parts.reverse();
+    Some(parts.join(","))
+}
+
+fn short_name(attribute: &AttributeTypeAndValue<'_>) -> Option<&'static str> {
+    match attribute.attr_type().to_id_string().as_str() {
+        "2.5.4.3" => Some("CN"),
+        "2.5.4.6" => Some("C"),
+        "2.5.4.7" => Some("L"),
+        "2.5.4.8" => Some("ST"),
+        "2.5.4.10" => Some("O"),
+        "2.5.4.11" => Some("OU"),
+        _ => None,
+    }
+}

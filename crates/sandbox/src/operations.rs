@@ -1,0 +1,220 @@
+//! What happens to orders and refunds, whoever causes it: the payer, the merchant's API call, the
+//! gateway's console or time. Each changes the state in one step and puts the notice on the list.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use crate::{
+    alipay,
+    config::Delivery,
+    crypto::random_digits,
+    delivery::{Notice, enqueue},
+    error::ControlError,
+    shared::Shared,
+    state::{
+        Gateway, Order, OrderKey, OrderState, Product, Refund, RefundKey, RefundOutcome,
+        RefundStatus, State, china,
+    },
+    wechat_v3,
+};
+
+/// How soon a WeChat Pay refund settles by itself under automatic delivery.
+const SETTLE_AFTER: std::time::Duration = std::time::Duration::from_millis(300);
+
+/// A refund to be made, already checked for form.
+pub(crate) struct RefundRequest {
+    pub(crate) out_refund_no: String,
+    pub(crate) amount_minor: i64,
+    pub(crate) notify_url: Option<String>,
+    pub(crate) is_from_console: bool,
+}
+
+/// 28 digits in the manner of the gateways' numbers, unlike any other.
+pub(crate) fn gateway_number(prefix: &str, now: DateTime<Utc>) -> String {
+    const LENGTH: usize = 28;
+    let head = format!("{prefix}{}", china(now).format("%Y%m%d"));
+    let tail = random_digits(LENGTH.saturating_sub(head.len()));
+    format!("{head}{tail}")
+}
+
+/// Closes an order whose time is over and tells whether it is still open.
+pub(crate) fn expire(shared: &Shared, state: &mut State, key: &OrderKey) {
+    let now = shared.now();
+    let is_over = state
+        .order(key)
+        .is_some_and(|order| order.state == OrderState::Open && order.expires_at <= now);
+    if is_over {
+        close_open(shared, state, key);
+    }
+}
+
+/// Closes an open order. Alipay tells of it for app and wap orders (alipay sheet §8).
+pub(crate) fn close_open(shared: &Shared, state: &mut State, key: &OrderKey) {
+    let now = shared.now();
+    let Some(order) = state.order_mut(key) else {
+        return;
+    };
+    order.state = OrderState::Closed;
+    order.closed_at = Some(now);
+    let order = order.clone();
+    let is_told = matches!(order.product, Product::AlipayApp | Product::AlipayWap);
+    if is_told && let Some(notice) = alipay::notify::closed(&shared.accounts, &order, now) {
+        enqueue(shared, state, &order, notice);
+    }
+}
+
+/// The payer pays.
+pub(crate) fn pay(shared: &Shared, key: &OrderKey) -> Result<Order, ControlError> {
+    let now = shared.now();
+    let mut state = shared.state();
+    expire(shared, &mut state, key);
+    let order = open_order(&mut state, key)?;
+    order.is_opened = true;
+    order.state = OrderState::Paid;
+    order.paid_at = Some(now);
+    let order = order.clone();
+    let notice = match order.gateway {
+        Gateway::Alipay => alipay::notify::paid(&shared.accounts, &order, now),
+        Gateway::WechatV3 => Some(wechat_v3::notify::paid(&order, now)),
+    };
+    if let Some(notice) = notice {
+        enqueue(shared, &mut state, &order, notice);
+    }
+    Ok(order)
+}
+
+/// The payer refuses or the payer's bank does: the order stays open.
+pub(crate) fn refuse(shared: &Shared, key: &OrderKey) -> Result<Order, ControlError> {
+    let mut state = shared.state();
+    expire(shared, &mut state, key);
+    let order = open_order(&mut state, key)?;
+    order.is_opened = true;
+    order.refused_count = order.refused_count.saturating_add(1);
+    Ok(order.clone())
+}
+
+/// Somebody closes the order at the gateway's console.
+pub(crate) fn close(shared: &Shared, key: &OrderKey) -> Result<Order, ControlError> {
+    let mut state = shared.state();
+    expire(shared, &mut state, key);
+    open_order(&mut state, key)?;
+    close_open(shared, &mut state, key);
+    find(&state, key).cloned()
+}
+
+fn find<'a>(state: &'a State, key: &OrderKey) -> Result<&'a Order, ControlError> {
+    state
+        .order(key)
+        .ok_or_else(|| ControlError::OrderNotFound(key.out_trade_no.clone()))
+}
+
+fn open_order<'a>(state: &'a mut State, key: &OrderKey) -> Result<&'a mut Order, ControlError> {
+    let order = state
+        .order_mut(key)
+        .ok_or_else(|| ControlError::OrderNotFound(key.out_trade_no.clone()))?;
+    match order.state {
+        OrderState::Open => Ok(order),
+        OrderState::Paid => Err(ControlError::WrongState("paid".to_owned())),
+        OrderState::Closed => Err(ControlError::WrongState("closed".to_owned())),
+    }
+}
+
+/// Makes a refund of a paid order. Alipay's succeed at once, WeChat Pay's are being processed.
+pub(crate) fn refund(
+    shared: &Arc<Shared>,
+    state: &mut State,
+    key: &OrderKey,
+    request: RefundRequest,
+) -> Result<Refund, ControlError> {
+    let now = shared.now();
+    let order = find(state, key)?.clone();
+    if order.state != OrderState::Paid {
+        return Err(ControlError::WrongState("not paid".to_owned()));
+    }
+    let left = order.total_minor.saturating_sub(state.refunded_minor(key));
+    if request.amount_minor <= 0 || request.amount_minor > left {
+        return Err(ControlError::NotRefundable(request.amount_minor));
+    }
+    let is_immediate = order.gateway == Gateway::Alipay;
+    let made = Refund {
+        gateway: order.gateway,
+        account: order.account.clone(),
+        out_trade_no: order.out_trade_no.clone(),
+        out_refund_no: request.out_refund_no,
+        refund_id: gateway_number("5030", now),
+        amount_minor: request.amount_minor,
+        status: if is_immediate {
+            RefundStatus::Success
+        } else {
+            RefundStatus::Processing
+        },
+        notify_url: request.notify_url,
+        is_from_console: request.is_from_console,
+        created_at: now,
+        settled_at: is_immediate.then_some(now),
+    };
+    state.insert_refund(key, made.clone());
+    if is_immediate {
+        let refunded = state.refunded_minor(key);
+        let notice = alipay::notify::refunded(&shared.accounts, &order, &made, refunded);
+        if let Some(notice) = notice {
+            enqueue(shared, state, &order, notice);
+        }
+    } else if shared.delivery == Delivery::Automatic {
+        settle_later(shared, RefundKey::new(key, &made.out_refund_no));
+    }
+    Ok(made)
+}
+
+fn settle_later(shared: &Arc<Shared>, key: RefundKey) {
+    let later = Arc::clone(shared);
+    shared.tasks.spawn(async move {
+        tokio::select! {
+            () = later.stop.cancelled() => return,
+            () = tokio::time::sleep(SETTLE_AFTER) => {}
+        }
+        match settle(&later, &key, RefundOutcome::Success) {
+            // A test or a person was faster.
+            Ok(_) | Err(ControlError::WrongState(_)) => {}
+            Err(error) => tracing::warn!(%error, "cannot settle a sandbox refund"),
+        }
+    });
+}
+
+/// Ends a WeChat Pay refund and puts its notice on the list.
+pub(crate) fn settle(
+    shared: &Shared,
+    key: &RefundKey,
+    outcome: RefundOutcome,
+) -> Result<Refund, ControlError> {
+    let now = shared.now();
+    let mut state = shared.state();
+    let refund = state
+        .refund_mut(key)
+        .ok_or_else(|| ControlError::RefundNotFound(key.out_refund_no.clone()))?;
+    let is_open = match refund.status {
+        RefundStatus::Processing => true,
+        // Somebody acts at the console on a refund that the card refused.
+        RefundStatus::Abnormal => outcome != RefundOutcome::Abnormal,
+        RefundStatus::Success | RefundStatus::Closed => false,
+    };
+    if !is_open {
+        return Err(ControlError::WrongState(
+            format!("{:?}", refund.status).to_lowercase(),
+        ));
+    }
+    refund.status = outcome.into();
+    refund.settled_at = Some(now);
+    let refund = refund.clone();
+    let order_key = OrderKey {
+        gateway: refund.gateway,
+        account: refund.account.clone(),
+        out_trade_no: refund.out_trade_no.clone(),
+    };
+    let order = find(&state, &order_key)?.clone();
+    let notice: (String, Option<String>, Notice) =
+        wechat_v3::notify::settled(&order, &refund, outcome, now);
+    enqueue(shared, &mut state, &order, notice);
+    Ok(refund)
+}

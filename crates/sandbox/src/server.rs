@@ -1,0 +1,96 @@
+//! The one listener: both gateways, the payer pages and the control API. Serves connections itself
+//! so that a scripted fault can cut one without an answer.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::DefaultBodyLimit,
+    middleware::from_fn_with_state,
+    response::Response,
+    routing::{any, get},
+};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::{GracefulShutdown, Watcher},
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
+use tower::ServiceExt;
+
+use crate::{alipay, control, fault::CutConnection, payer, shared::Shared, wechat_v3};
+
+/// Bytes of a request body.
+const BODY_BYTES_MAX: usize = 256 * 1024;
+/// A client must have sent its headers within this time. Idle connections end by it too, so it is
+/// longer than clients keep them: no request shall meet a connection that is being closed.
+const HEADER_TIMEOUT: Duration = Duration::from_mins(5);
+/// Requests under way may take this long once the sandbox stops.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Ends a connection without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection is cut by a scripted fault")]
+struct Cut;
+
+fn router(shared: Arc<Shared>) -> Router {
+    let guard = from_fn_with_state(Arc::clone(&shared), control::http::guard);
+    let control = control::http::routes().layer(guard);
+    Router::new()
+        .route("/gateway.do", get(alipay::gateway).post(alipay::gateway))
+        .route("/v3/{*rest}", any(wechat_v3::api))
+        .merge(payer::routes())
+        .nest("/control", control)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .with_state(shared)
+}
+
+/// Accepts connections until the sandbox stops, then lets requests under way finish.
+pub(crate) async fn run(shared: Arc<Shared>, listener: TcpListener) {
+    let router = router(Arc::clone(&shared));
+    let graceful = GracefulShutdown::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = shared.stop.cancelled() => break,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let connection = serve(stream, router.clone(), graceful.watcher());
+                shared.tasks.spawn(connection);
+            }
+            Err(error) => tracing::warn!(%error, "sandbox cannot accept a connection"),
+        }
+    }
+    drop(listener);
+    if timeout(DRAIN_TIMEOUT, graceful.shutdown()).await.is_err() {
+        tracing::warn!("sandbox connections did not end in time");
+    }
+}
+
+async fn serve(stream: TcpStream, router: Router, watcher: Watcher) {
+    let service = service_fn(move |request: http::Request<Incoming>| {
+        let router = router.clone();
+        async move {
+            let answered: Result<Response, Infallible> =
+                router.oneshot(request.map(Body::new)).await;
+            let Ok(response) = answered;
+            if response.extensions().get::<CutConnection>().is_some() {
+                Err(Cut)
+            } else {
+                Ok(response)
+            }
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(%error, "sandbox connection ended");
+    }
+}
