@@ -1,0 +1,46 @@
+//! Table `payment_attempts`: the orders placed at gateways.
+
+use sea_orm::entity::prelude::*;
+
+/// A row of `payment_attempts`.
+#[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "payment_attempts")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: String,
+    pub transaction_id: String,
+    pub leg_id: String,
+    pub attempt_no: i32,
+    pub channel_account_id: String,
+    /// Text of `id`: our number at the gateway.
+    pub request_number: String,
+    pub method: String,
+    pub amount_minor: i64,
+    /// ISO 4217 code of the row's amounts.
+    pub currency: String,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub payer_id: Option<String>,
+    pub status: String,
+    /// JSON of the prepay info.
+    #[sea_orm(column_type = "Text", nullable)]
+    pub prepay: Option<String>,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub gateway_transaction_id: Option<String>,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub error_code: Option<String>,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub error_message: Option<String>,
+    pub expires_at: DateTimeUtc,
+    /// When it was made, UTC.
+    pub created_at: DateTimeUtc,
+    /// When it last changed, UTC.
+    pub updated_at: DateTimeUtc,
+    /// Grows with every change.
+    pub version: i64,
+}
+
+/// None: every query names what it reads.
+#[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
