@@ -1,0 +1,233 @@
+//! Rows. Everything that Kassa keeps goes through here; nothing above knows SQL.
+//!
+//! Three functions hide what differs between the databases: [`Store::begin`] (SQLite transactions
+//! begin IMMEDIATE and take turns, because a deferred one fails when it first writes), locking a row
+//! (`FOR NO KEY UPDATE` on PostgreSQL; the transaction itself on SQLite) and claiming a batch (`SKIP LOCKED`
+//! on PostgreSQL; the same on SQLite).
+//!
+//! Functions with the suffix `_in_tx` join the caller's transaction; whoever began it commits it. They
+//! are on [`Tx`]; reads outside a transaction are on [`Store`].
+//!
+//! Lock order, everywhere: the payment's row, then its attempt, then its refund, then ledger accounts (in
+//! the order of their keys). The outbox, the inbox, anomalies and the audit log are only appended to. The
+//! cursor of the outbox, its shards and the head of the audit chain are locked in short transactions of
+//! their own that lock nothing else.
+//!
+//! | file | tables |
+//! | --- | --- |
+//! | `payment/`, `attempt.rs` | `payment_transactions`, `payment_legs`, `payment_attempts` |
+//! | `refund.rs` | `refund_transactions` |
+//! | `notification.rs` | `notifications` |
+//! | `outbox/` | `outbox`, `outbox_shards`, `outbox_cursor` |
+//! | `ledger/` | `ledger_accounts`, `ledger_transfers`, `ledger_entries` |
+//! | `anomaly.rs` | `anomalies` |
+//! | `app.rs`, `channel_account.rs` | `apps`, `channel_accounts` |
+//! | `audit/` | `audit_records`, `audit_chain` |
+
+mod anomaly;
+mod app;
+mod attempt;
+mod audit;
+mod channel_account;
+mod error;
+mod ledger;
+mod notification;
+mod outbox;
+mod page;
+mod payment;
+mod refund;
+mod row;
+mod schema;
+#[cfg(any(test, feature = "testing"))]
+#[expect(
+    clippy::expect_used,
+    reason = "a test whose database cannot be made has failed"
+)]
+pub mod testing;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sea_orm::sea_query::{LockBehavior, LockType};
+use sea_orm::{
+    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbBackend, QuerySelect,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+pub use audit::{AUDIT_BREAKS_MAX, AuditBreak, AuditFault, AuditRecord, AuditReport, NewAudit};
+pub use channel_account::SealedAccount;
+pub use error::StoreError;
+pub use ledger::{BooksReport, DIFFERENCES_MAX, Difference, Posted, TransferRecord};
+pub use notification::{Inserted, NotificationFilter, NotificationRecord};
+pub use outbox::{
+    Backlog, Destination, EventRow, MARK_BATCH_MAX, NewCommand, NewEvent, OUTBOX_SHARDS, OutboxRow,
+};
+pub use page::{PAGE_LIMIT_MAX, Page};
+pub use payment::{PAYMENTS_OF_ORDER_MAX, PaymentFilter};
+pub use refund::RefundFilter;
+
+/// How long a connection is waited for before the store counts as away.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long SQLite waits for a lock held by another process.
+const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Connections that a process holds unless configured otherwise.
+pub const CONNECTIONS_MAX_DEFAULT: u32 = 16;
+
+/// The database. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Store {
+    connection: DatabaseConnection,
+    /// SQLite has one writer: they take turns here, in order, instead of spinning on its lock.
+    writer: Option<Arc<Semaphore>>,
+}
+
+/// An open transaction. Dropping it rolls back.
+#[derive(Debug)]
+pub struct Tx {
+    inner: DatabaseTransaction,
+    _turn: Option<OwnedSemaphorePermit>,
+}
+
+/// A row that this transaction has locked; updates demand one.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Locked<T>(T);
+
+impl<T> Locked<T> {
+    pub(crate) fn new(row: T) -> Self {
+        Self(row)
+    }
+
+    /// The row as it was when locked.
+    pub fn get(&self) -> &T {
+        &self.0
+    }
+
+    /// Gives up the lock marker, keeping the row.
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+}
+
+impl Store {
+    /// Connects to `postgres://…` or `sqlite://path?mode=rwc`.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if the database does not answer, or the URL is of neither kind.
+    pub async fn connect(url: &str, connections_max: u32) -> Result<Self, StoreError> {
+        let mut options = ConnectOptions::new(url);
+        options
+            .max_connections(connections_max)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_timeout(ACQUIRE_TIMEOUT)
+            .sqlx_logging(false);
+        options.map_sqlx_sqlite_opts(|sqlite| {
+            sqlite
+                .busy_timeout(SQLITE_BUSY_TIMEOUT)
+                .foreign_keys(true)
+                .pragma("journal_mode", "WAL")
+                .pragma("synchronous", "FULL")
+        });
+        let connection = Database::connect(options)
+            .await
+            .map_err(StoreError::connect)?;
+        Ok(Self::from_connection(connection))
+    }
+
+    fn from_connection(connection: DatabaseConnection) -> Self {
+        let writer = match connection.get_database_backend() {
+            DbBackend::Sqlite => Some(Arc::new(Semaphore::new(1))),
+            _ => None,
+        };
+        Self { connection, writer }
+    }
+
+    /// Begins a transaction that may write.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if the database does not answer.
+    pub async fn begin(&self) -> Result<Tx, StoreError> {
+        let turn = match &self.writer {
+            Some(writer) => Some(
+                Arc::clone(writer)
+                    .acquire_owned()
+                    .await
+                    .map_err(|_closed| StoreError::Closed)?,
+            ),
+            None => None,
+        };
+        let options = TransactionOptions {
+            sqlite_transaction_mode: turn.as_ref().map(|_| SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        let inner = self
+            .connection
+            .begin_with_options(options)
+            .await
+            .map_err(|error| StoreError::query("begin", error))?;
+        Ok(Tx { inner, _turn: turn })
+    }
+
+    /// Asks the database for a sign of life.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.connection
+            .ping()
+            .await
+            .map_err(|error| StoreError::query("ping", error))
+    }
+
+    /// The connection, for reads outside a transaction.
+    pub(crate) fn db(&self) -> &DatabaseConnection {
+        &self.connection
+    }
+
+    /// The connection, for running migrations.
+    pub fn migration_connection(&self) -> &DatabaseConnection {
+        &self.connection
+    }
+
+    /// Which database this is.
+    pub fn backend(&self) -> DbBackend {
+        self.connection.get_database_backend()
+    }
+}
+
+impl Tx {
+    /// Commits. Only now is anything true.
+    ///
+    /// # Errors
+    /// [`StoreError`]; whether the commit happened may be unknown then.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        self.inner
+            .commit()
+            .await
+            .map_err(|error| StoreError::query("commit", error))
+    }
+
+    pub(crate) fn db(&self) -> &DatabaseTransaction {
+        &self.inner
+    }
+}
+
+/// Adds `FOR NO KEY UPDATE` where the database knows it: as exclusive as `FOR UPDATE` among writers, but
+/// rows that only refer to this one can still be inserted. On SQLite the transaction is exclusive already.
+pub(crate) fn lock_row<Q: QuerySelect>(query: Q, backend: DbBackend) -> Q {
+    match backend {
+        DbBackend::Postgres => query.lock(LockType::NoKeyUpdate),
+        _ => query,
+    }
+}
+
+/// Adds `FOR UPDATE SKIP LOCKED` where the database knows it, so that several workers share a batch.
+pub(crate) fn claim_rows<Q: QuerySelect>(query: Q, backend: DbBackend) -> Q {
+    match backend {
+        DbBackend::Postgres => query.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked),
+        _ => query,
+    }
+}
