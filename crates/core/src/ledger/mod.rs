@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use crate::code::codes;
 use crate::money::{Currency, Money, MoneyError};
 
-pub use booking::{Booking, TransferCause};
+pub use booking::{Booking, CauseKind, TransferCause};
 
 codes! {
     /// What an account stands for.

@@ -1,0 +1,47 @@
+//! What a gateway can do, as data: the generated `docs/gateways.md` and the validation of requests
+//! both read it.
+
+use kassa_core::channel::Method;
+
+/// What one gateway can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capabilities {
+    /// The methods that it takes.
+    pub methods: &'static [MethodCapability],
+    /// ISO 4217 codes of the currencies that it takes.
+    pub currencies: &'static [&'static str],
+    /// Largest amount of one order, in minor units of its first currency; the smallest is 1.
+    pub amount_minor_max: i64,
+    /// Whether it posts callbacks about refunds on a route of their own.
+    pub refund_callbacks: bool,
+    /// Whether the payer's browser comes back with a signed query string.
+    pub signed_return: bool,
+    /// Shortest time to expiry that it takes, in seconds.
+    pub expiry_min_secs: i64,
+    /// Longest time to expiry that it takes, in seconds.
+    pub expiry_max_secs: i64,
+}
+
+/// One method of a gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MethodCapability {
+    /// The method.
+    pub method: Method,
+    /// The gateway's name for it, for example `alipay.trade.precreate`.
+    pub product: &'static str,
+    /// Whether the payer's id at the gateway must be given.
+    pub needs_payer: bool,
+    /// Whether the payer's address must be given.
+    pub needs_client_ip: bool,
+    /// Whether a `return_url` means anything.
+    pub takes_return_url: bool,
+}
+
+impl Capabilities {
+    /// The capability for `method`, if the gateway has it.
+    pub fn method(&self, method: Method) -> Option<&'static MethodCapability> {
+        self.methods
+            .iter()
+            .find(|capability| capability.method == method)
+    }
+}

@@ -1,0 +1,101 @@
+//! The [`Gateway`] trait and one room per gateway, all furnished alike.
+//!
+//! A room speaks one gateway's protocol: it builds and signs our calls, verifies the gateway's
+//! callbacks over their raw bytes, and translates its words into [`kassa_core::notification`]
+//! reports. It never decides what a report changes, touches no database and holds no state but keys.
+//!
+//! Without the feature `client` nothing here can call out: that is how the callback ingress builds.
+
+#![warn(
+    missing_docs,
+    clippy::arithmetic_side_effects,
+    clippy::float_arithmetic,
+    clippy::wildcard_enum_match_arm
+)]
+
+pub mod acknowledgement;
+pub mod alipay;
+pub mod callback;
+pub mod capability;
+mod china_time;
+pub mod config;
+pub mod crypto;
+pub mod error;
+#[cfg(feature = "client")]
+pub mod http;
+pub mod order;
+pub mod registry;
+#[cfg(test)]
+#[cfg(feature = "client")]
+mod testing;
+pub mod wechat_v3;
+
+use kassa_core::channel::GatewayName;
+use kassa_core::notification::Notification;
+#[cfg(feature = "client")]
+use kassa_core::notification::{PaymentReport, RefundReport};
+
+pub use acknowledgement::{Acknowledgement, Outcome};
+pub use callback::{RawCallback, ReturnClaim, Translated, Verified};
+pub use capability::Capabilities;
+pub use config::{AccountConfig, ConfigError};
+#[cfg(feature = "client")]
+pub use error::CallError;
+pub use error::{TranslateError, VerifyError};
+#[cfg(feature = "client")]
+pub use order::{Closed, PlaceOrder, PlaceRefund, Placed};
+
+/// One channel account at one gateway, ready to verify and (with the feature `client`) to call.
+///
+/// Implementations are cheap to share and safe to use from many tasks.
+#[cfg_attr(feature = "client", async_trait::async_trait)]
+pub trait Gateway: Send + Sync + std::fmt::Debug {
+    /// Which gateway this is.
+    fn name(&self) -> GatewayName;
+
+    /// What it can do; the generated `docs/gateways.md` is made of this.
+    fn capabilities(&self) -> &'static Capabilities;
+
+    /// Verifies a callback over its raw bytes, before anything in it is believed. Every active key
+    /// of the account is tried, so that the gateway's key rotation needs no downtime.
+    ///
+    /// # Errors
+    /// [`VerifyError`]; nothing of the callback may be used then.
+    fn verify(&self, callback: &RawCallback<'_>) -> Result<Verified, VerifyError>;
+
+    /// What the gateway must be answered, to the byte.
+    fn acknowledge(&self, outcome: Outcome) -> Acknowledgement;
+
+    /// Verifies the query string with which the payer's browser came back. It says who came back,
+    /// never that anything was paid.
+    ///
+    /// # Errors
+    /// [`VerifyError`], also where the gateway signs no return.
+    fn verify_return(&self, query: &str) -> Result<ReturnClaim, VerifyError>;
+
+    /// Reads a verified notification. Runs in the worker, behind the queue.
+    ///
+    /// # Errors
+    /// [`TranslateError`] if the body, although signed, cannot be read: it is parked then.
+    fn translate(&self, notification: &Notification) -> Result<Translated, TranslateError>;
+
+    /// Places an order. Repeating it with the same request number and content is harmless.
+    #[cfg(feature = "client")]
+    async fn place(&self, order: &PlaceOrder) -> Result<Placed, CallError>;
+
+    /// Asks what became of an order.
+    #[cfg(feature = "client")]
+    async fn query(&self, request_number: &str) -> Result<PaymentReport, CallError>;
+
+    /// Closes an unpaid order.
+    #[cfg(feature = "client")]
+    async fn close(&self, request_number: &str) -> Result<Closed, CallError>;
+
+    /// Submits a refund. Repeating it with the same refund number and content is harmless.
+    #[cfg(feature = "client")]
+    async fn refund(&self, refund: &PlaceRefund) -> Result<RefundReport, CallError>;
+
+    /// Asks what became of a refund.
+    #[cfg(feature = "client")]
+    async fn query_refund(&self, refund: &PlaceRefund) -> Result<RefundReport, CallError>;
+}

@@ -1,0 +1,69 @@
+//! What we ask of a gateway, in our words.
+
+use std::net::IpAddr;
+
+use chrono::{DateTime, Utc};
+use kassa_core::channel::Method;
+use kassa_core::money::Money;
+use kassa_core::payment::PrepayInfo;
+use kassa_core::text::{PayerId, RefundReason, Subject};
+use url::Url;
+
+/// An order to place. All of it is fixed when the attempt is prepared, so that a repeat is the same
+/// order to the byte.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlaceOrder {
+    /// Our request number (`out_trade_no`): 32 lowercase hex characters.
+    pub request_number: String,
+    /// How the payer pays.
+    pub method: Method,
+    /// How much.
+    pub amount: Money,
+    /// What the payer sees.
+    pub subject: Subject,
+    /// The gateway's id of the payer, where the method needs it.
+    pub payer: Option<PayerId>,
+    /// The payer's address, where known.
+    pub client_ip: Option<IpAddr>,
+    /// When the order must no longer be payable.
+    pub expires_at: DateTime<Utc>,
+    /// Where the gateway posts its callbacks.
+    pub notify_url: Url,
+    /// Where the payer's browser goes afterwards (our return page).
+    pub return_url: Option<Url>,
+}
+
+/// A placed order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placed {
+    /// What the caller's client needs to let the payer pay.
+    pub prepay: PrepayInfo,
+    /// The gateway's number for the order, where it gives one at once.
+    pub gateway_transaction_id: Option<String>,
+}
+
+/// What closing came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Closed {
+    /// It is closed, or was never there: it cannot be paid any more.
+    Closed,
+    /// It cannot be closed in its state: ask what became of it.
+    NotClosable,
+}
+
+/// A refund to submit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlaceRefund {
+    /// The paid order's request number.
+    pub request_number: String,
+    /// The refund's own request number: 32 lowercase hex characters.
+    pub refund_number: String,
+    /// How much is given back.
+    pub amount: Money,
+    /// How much the order was paid with.
+    pub paid: Money,
+    /// Why, for the payer.
+    pub reason: Option<RefundReason>,
+    /// Where the gateway posts the refund's callbacks, where it has any.
+    pub notify_url: Url,
+}

@@ -1,0 +1,218 @@
+//! Settings of a WeChat Pay account (sheet §1).
+//!
+//! | field | |
+//! | --- | --- |
+//! | `api_base_url` | for example `https://api.mch.weixin.qq.com` |
+//! | `api_backup_base_url` | used when a connection to the first cannot be made; may be left out |
+//! | `mchid`, `appid` | merchant and application |
+//! | `merchant_serial_no` | serial of our certificate: upper-case hex |
+//! | `platform_certificates` | list of `{serial, pem}` |
+//! | `public_keys` | list of `{id, pem}`, ids beginning with `PUB_KEY_ID_` |
+//! | `h5_app_name`, `h5_app_url` | of the site that sends payers to H5; may be left out |
+//! | `merchant_private_key` (secret) | our key: PEM, or one line of base64 |
+//! | `apiv3_key` (secret) | 32 letters and digits |
+//!
+//! Both kinds of WeChat's keys may be there at once, as they are while an account changes over; at
+//! least one is needed. Callbacks and answers name their key, and only that one is tried.
+
+use std::collections::BTreeMap;
+
+use kassa_core::Secret;
+use serde_json::Value;
+use url::Url;
+
+use crate::config::{AccountConfig, ConfigError, FieldReader, gateway_url, list_text};
+use crate::crypto::{Certificate, RsaPrivateKey, RsaPublicKey};
+
+/// The settings that are secrets.
+pub const SECRET_FIELDS: &[&str] = &["merchant_private_key", "apiv3_key"];
+
+/// How many keys of WeChat's an account may hold at once, of each kind.
+const KEYS_MAX: usize = 8;
+const MCHID_LENGTH_MAX: usize = 32;
+const APPID_LENGTH_MAX: usize = 32;
+const SERIAL_LENGTH_MAX: usize = 40;
+const APIV3_KEY_LENGTH: usize = 32;
+const PUBLIC_KEY_ID_START: &str = "PUB_KEY_ID_";
+
+/// Typed settings of one account.
+#[derive(Debug)]
+#[cfg_attr(
+    not(feature = "client"),
+    expect(dead_code, reason = "without calls only the verifying half is used")
+)]
+pub(super) struct Settings {
+    pub(super) api_base_url: Url,
+    pub(super) api_backup_base_url: Option<Url>,
+    pub(super) mchid: String,
+    pub(super) appid: String,
+    pub(super) merchant_serial_no: String,
+    /// WeChat's keys by the name that messages give: certificate serial or public key id.
+    pub(super) platform_keys: BTreeMap<String, RsaPublicKey>,
+    /// The public key that answers shall be signed with, where the account has one.
+    pub(super) public_key_id: Option<String>,
+    pub(super) h5_app_name: Option<String>,
+    pub(super) h5_app_url: Option<String>,
+    pub(super) merchant_private_key: RsaPrivateKey,
+    pub(super) apiv3_key: Secret,
+}
+
+impl Settings {
+    /// Reads the settings.
+    pub(super) fn try_new(config: &AccountConfig) -> Result<Self, ConfigError> {
+        let mut reader = FieldReader::new(config);
+        let api_base_url = reader.parsed("api_base_url", gateway_url);
+        let api_backup_base_url = backup(&mut reader);
+        let mchid = reader.parsed("mchid", mchid);
+        let appid = reader.parsed("appid", appid);
+        let merchant_serial_no = reader.parsed("merchant_serial_no", serial);
+        let h5_app_name = reader.optional_text("h5_app_name").map(str::to_owned);
+        let h5_app_url = reader.optional_text("h5_app_url").map(str::to_owned);
+        let merchant_private_key = reader.secret("merchant_private_key", RsaPrivateKey::try_parse);
+        let apiv3_key = reader.secret("apiv3_key", apiv3_key);
+        let (platform_keys, public_key_id) =
+            platform_keys(&mut reader, merchant_private_key.as_ref());
+
+        let problems = reader.finish(SECRET_FIELDS);
+        match (
+            api_base_url,
+            mchid,
+            appid,
+            merchant_serial_no,
+            merchant_private_key,
+            apiv3_key,
+        ) {
+            (
+                Some(api_base_url),
+                Some(mchid),
+                Some(appid),
+                Some(merchant_serial_no),
+                Some(merchant_private_key),
+                Some(apiv3_key),
+            ) if problems.is_empty() => Ok(Self {
+                api_base_url,
+                api_backup_base_url,
+                mchid,
+                appid,
+                merchant_serial_no,
+                platform_keys,
+                public_key_id,
+                h5_app_name,
+                h5_app_url,
+                merchant_private_key,
+                apiv3_key,
+            }),
+            _ => Err(ConfigError { problems }),
+        }
+    }
+}
+
+fn backup(reader: &mut FieldReader<'_>) -> Option<Url> {
+    let url = gateway_url(reader.optional_text("api_backup_base_url")?);
+    if let Err(expected) = url {
+        reader.problem("api_backup_base_url", expected);
+    }
+    url.ok()
+}
+
+fn platform_keys(
+    reader: &mut FieldReader<'_>,
+    merchant_key: Option<&RsaPrivateKey>,
+) -> (BTreeMap<String, RsaPublicKey>, Option<String>) {
+    let certificates = reader.list("platform_certificates", KEYS_MAX, certificate);
+    let public_keys = reader.list("public_keys", KEYS_MAX, public_key);
+    if certificates.is_empty() && public_keys.is_empty() {
+        reader.problem(
+            "public_keys",
+            "at least one key here or in platform_certificates",
+        );
+    }
+    let public_key_id = public_keys.first().map(|(id, _)| id.clone());
+    let mut keys = BTreeMap::new();
+    for (field, list) in [
+        ("platform_certificates", certificates),
+        ("public_keys", public_keys),
+    ] {
+        for (name, key) in list {
+            if merchant_key.is_some_and(|own| *own.public_key() == key) {
+                reader.problem(field, "WeChat Pay's keys, not the merchant's own");
+            }
+            if keys.insert(name, key).is_some() {
+                reader.problem(field, "every key once");
+            }
+        }
+    }
+    (keys, public_key_id)
+}
+
+fn certificate(entry: &Value) -> Result<(String, RsaPublicKey), String> {
+    let (serial, pem) = pair(entry, "serial")?;
+    let certificate = Certificate::try_parse(pem).map_err(|error| error.to_string())?;
+    if certificate.serial_hex() != serial {
+        return Err(format!(
+            "serial is not the certificate's ({})",
+            certificate.serial_hex()
+        ));
+    }
+    let key = certificate
+        .public_key()
+        .map_err(|error| error.to_string())?;
+    Ok((serial.to_owned(), key))
+}
+
+fn public_key(entry: &Value) -> Result<(String, RsaPublicKey), String> {
+    let (id, pem) = pair(entry, "id")?;
+    if !id.starts_with(PUBLIC_KEY_ID_START) {
+        return Err(format!("id must begin with {PUBLIC_KEY_ID_START}"));
+    }
+    let key = RsaPublicKey::try_parse(pem).map_err(|error| error.to_string())?;
+    Ok((id.to_owned(), key))
+}
+
+fn pair<'a>(entry: &'a Value, name: &str) -> Result<(&'a str, &'a str), String> {
+    let text = |field: &str| {
+        list_text(entry.get(field).unwrap_or(&Value::Null)).map_err(|e| format!("{field}: {e}"))
+    };
+    Ok((text(name)?, text("pem")?))
+}
+
+fn mchid(text: &str) -> Result<String, &'static str> {
+    let is_id = text.len() <= MCHID_LENGTH_MAX && text.bytes().all(|b| b.is_ascii_digit());
+    if is_id {
+        Ok(text.to_owned())
+    } else {
+        Err("at most 32 digits")
+    }
+}
+
+fn appid(text: &str) -> Result<String, &'static str> {
+    let is_id = text.len() <= APPID_LENGTH_MAX
+        && text.starts_with("wx")
+        && text.bytes().all(|b| b.is_ascii_alphanumeric());
+    if is_id {
+        Ok(text.to_owned())
+    } else {
+        Err("at most 32 letters and digits that begin with wx")
+    }
+}
+
+fn serial(text: &str) -> Result<String, &'static str> {
+    let is_serial = text.len() <= SERIAL_LENGTH_MAX
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_digit() || (b'A'..=b'F').contains(&b));
+    if is_serial {
+        Ok(text.to_owned())
+    } else {
+        Err("at most 40 upper-case hex digits")
+    }
+}
+
+fn apiv3_key(text: &str) -> Result<Secret, &'static str> {
+    let is_key = text.len() == APIV3_KEY_LENGTH && text.is_ascii();
+    if is_key {
+        Ok(Secret::new(text.to_owned()))
+    } else {
+        Err("exactly 32 ASCII characters")
+    }
+}

@@ -1,0 +1,103 @@
+//! What WeChat Pay's refusals mean for us (sheet §4). Refusals are never signed; the status and
+//! the code decide, never the text.
+
+use http::StatusCode;
+
+use super::wire::Refusal;
+use crate::CallError;
+use crate::error::reason;
+
+/// Which call was refused: the same code means different things.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Operation {
+    Place,
+    Query,
+    Close,
+    Refund,
+    RefundQuery,
+    Certificates,
+}
+
+/// What a refusal means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// The order, or the refund, is not there.
+    NotFound,
+    /// The order cannot be paid any more.
+    Closed,
+    /// The order cannot be closed in its state.
+    NotClosable,
+    /// Anything else.
+    Failed(CallError),
+}
+
+/// Sorts an answer that is not a success.
+pub(super) fn verdict(operation: Operation, status: StatusCode, body: &[u8]) -> Verdict {
+    let refusal: Refusal = serde_json::from_slice(body).unwrap_or_default();
+    let code = refusal.code.as_str();
+    let name = if code.is_empty() {
+        format!("HTTP_{}", status.as_u16())
+    } else {
+        code.to_owned()
+    };
+    let reason = reason(&name, &refusal.message);
+    let unknown = |what: &str| {
+        Verdict::Failed(CallError::Unknown(format!(
+            "{what}: http {} {name}",
+            status.as_u16()
+        )))
+    };
+    if !status.is_client_error() {
+        return unknown("no definite result");
+    }
+    let error = match (operation, code) {
+        (_, "SYSTEM_ERROR" | "BANK_ERROR" | "BANKERROR" | "SYSTEMERROR") => {
+            return unknown("system error");
+        }
+        (Operation::Query, "ORDER_NOT_EXIST") | (Operation::RefundQuery, "RESOURCE_NOT_EXISTS") => {
+            return Verdict::NotFound;
+        }
+        (Operation::Close, "ORDER_NOT_EXIST" | "ORDER_CLOSED") => return Verdict::Closed,
+        (Operation::Refund, "FREQUENCY_LIMITED" | "RATELIMIT_EXCEEDED") => {
+            return unknown("rate limit");
+        }
+        (Operation::Refund, _) if status == StatusCode::TOO_MANY_REQUESTS => {
+            return unknown("rate limit");
+        }
+        (_, "FREQUENCY_LIMITED" | "RATELIMIT_EXCEEDED" | "NOT_ENOUGH") => CallError::Later(reason),
+        (_, _) if status == StatusCode::TOO_MANY_REQUESTS => CallError::Later(reason),
+        (_, "SIGN_ERROR" | "NO_AUTH" | "APPID_MCHID_NOT_MATCH" | "MCH_NOT_EXISTS") => {
+            CallError::Misconfigured(reason)
+        }
+        // No code at all: a route that is not there, or something between WeChat and us.
+        (_, "") => CallError::Misconfigured(reason),
+        (Operation::Place, "ORDERPAID" | "ORDER_PAID") => {
+            return unknown("the order is paid already");
+        }
+        (Operation::Place | Operation::Certificates, _) | (Operation::Close, "PARAM_ERROR") => {
+            CallError::Refused(reason)
+        }
+        (Operation::Close, _) => return Verdict::NotClosable,
+        (Operation::Refund, code) if is_final_for_refunds(code) => CallError::Refused(reason),
+        (Operation::Refund, _) => return unknown("unlisted refusal of a refund"),
+        (Operation::Query | Operation::RefundQuery, _) => {
+            return unknown("the query was refused");
+        }
+    };
+    Verdict::Failed(error)
+}
+
+fn is_final_for_refunds(code: &str) -> bool {
+    matches!(
+        code,
+        "PARAM_ERROR"
+            | "INVALID_REQUEST"
+            | "RESOURCE_NOT_EXISTS"
+            | "ORDER_NOT_EXIST"
+            | "USER_ACCOUNT_ABNORMAL"
+            | "TRADE_ERROR"
+            | "RULE_LIMIT"
+            | "TRADE_OVERDUE"
+            | "REFUND_FEE_MISMATCH"
+    )
+}

@@ -1,0 +1,201 @@
+//! WeChat Pay's words into ours: notifications, queries and refunds (sheet §6, §7 and §10).
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use kassa_core::money::{Currency, Money};
+use kassa_core::notification::{
+    GatewayReason, Notification, PaymentReport, RefundReport, ReportedPayment, ReportedRefund,
+};
+use serde::de::DeserializeOwned;
+
+use super::config::Settings;
+use super::wire::{Amount, Envelope, Refund, Sealed, Transaction};
+use crate::callback::ForeignAccount;
+use crate::china_time::parse_rfc3339;
+use crate::crypto::{OpenFailed, open_aes_256_gcm};
+use crate::{TranslateError, Translated};
+
+const ALGORITHM: &str = "AEAD_AES_256_GCM";
+
+/// What kind of thing a notification is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum EventKind {
+    Transaction,
+    Refund,
+    Unrecognised,
+}
+
+impl EventKind {
+    fn parse(event_type: &str) -> Self {
+        match event_type.split('.').next() {
+            Some("TRANSACTION") => Self::Transaction,
+            Some("REFUND") => Self::Refund,
+            Some(_) | None => Self::Unrecognised,
+        }
+    }
+}
+
+/// Reads a verified notification.
+pub(super) fn notification(
+    settings: &Settings,
+    notification: &Notification,
+) -> Result<Translated, TranslateError> {
+    let envelope: Envelope = serde_json::from_slice(&notification.body)
+        .map_err(|_other_shape| TranslateError::Field("body"))?;
+    let mut translated = Translated {
+        kind: envelope.event_type.clone(),
+        foreign: None,
+        payment: None,
+        refund: None,
+    };
+    match EventKind::parse(&envelope.event_type) {
+        EventKind::Transaction => {
+            let transaction: Transaction = opened(settings, &envelope.resource)?;
+            translated.foreign = foreign(
+                settings,
+                transaction.mchid.as_deref(),
+                transaction.appid.as_deref(),
+            )?;
+            translated.payment = Some(payment_report(&transaction).map_err(TranslateError::Field)?);
+        }
+        EventKind::Refund => {
+            let refund: Refund = opened(settings, &envelope.resource)?;
+            translated.foreign = foreign(settings, refund.mchid.as_deref(), None)?;
+            translated.refund = Some(refund_report(&refund).map_err(TranslateError::Field)?);
+        }
+        EventKind::Unrecognised => {}
+    }
+    Ok(translated)
+}
+
+/// A notification of another merchant or application, although a key of ours verified it.
+fn foreign(
+    settings: &Settings,
+    mchid: Option<&str>,
+    appid: Option<&str>,
+) -> Result<Option<ForeignAccount>, TranslateError> {
+    let mchid = mchid.ok_or(TranslateError::Field("mchid"))?;
+    if mchid != settings.mchid {
+        return Ok(Some(ForeignAccount {
+            field: "mchid",
+            found: mchid.to_owned(),
+        }));
+    }
+    Ok(appid
+        .filter(|appid| *appid != settings.appid)
+        .map(|appid| ForeignAccount {
+            field: "appid",
+            found: appid.to_owned(),
+        }))
+}
+
+fn opened<T: DeserializeOwned>(settings: &Settings, sealed: &Sealed) -> Result<T, TranslateError> {
+    let plain = open(settings, sealed).map_err(|_sealed_otherwise| TranslateError::Decrypt)?;
+    serde_json::from_slice(&plain).map_err(|_other_shape| TranslateError::Field("resource"))
+}
+
+/// Opens what was sealed with the `APIv3` key.
+pub(super) fn open(settings: &Settings, sealed: &Sealed) -> Result<Vec<u8>, OpenFailed> {
+    if sealed.algorithm != ALGORITHM {
+        return Err(OpenFailed);
+    }
+    let ciphertext = STANDARD
+        .decode(&sealed.ciphertext)
+        .map_err(|_not_base64| OpenFailed)?;
+    let key = settings.apiv3_key.expose().as_bytes();
+    open_aes_256_gcm(
+        key,
+        sealed.nonce.as_bytes(),
+        sealed.associated_data.as_bytes(),
+        ciphertext,
+    )
+}
+
+/// What WeChat says about an order; the error names the field that is missing or unreadable.
+pub(super) fn payment_report(transaction: &Transaction) -> Result<PaymentReport, &'static str> {
+    let word = transaction.trade_state.as_deref().ok_or("trade_state")?;
+    let state = match word {
+        // REFUND means that a refund was begun, also a partial one: the order was paid.
+        "SUCCESS" | "REFUND" => ReportedPayment::Paid {
+            amount: money(
+                transaction.amount.as_ref(),
+                |amount| amount.total,
+                "amount.total",
+            )?,
+            paid_at: time(transaction.success_time.as_deref(), "success_time")?,
+        },
+        "NOTPAY" | "USERPAYING" => ReportedPayment::Unpaid,
+        "CLOSED" | "REVOKED" => ReportedPayment::Closed,
+        "PAYERROR" => ReportedPayment::Failed(GatewayReason {
+            code: word.to_owned(),
+            message: transaction.trade_state_desc.clone().unwrap_or_default(),
+        }),
+        _ => return Err("trade_state"),
+    };
+    Ok(PaymentReport {
+        request_number: transaction.out_trade_no.clone().ok_or("out_trade_no")?,
+        gateway_transaction_id: transaction
+            .transaction_id
+            .clone()
+            .filter(|id| !id.is_empty()),
+        state,
+    })
+}
+
+/// What WeChat says about a refund; the error names the field that is missing or unreadable.
+pub(super) fn refund_report(refund: &Refund) -> Result<RefundReport, &'static str> {
+    let word = refund
+        .refund_status
+        .as_deref()
+        .or(refund.status.as_deref())
+        .ok_or("status")?;
+    let state = match word {
+        "PROCESSING" => ReportedRefund::Processing,
+        "SUCCESS" => ReportedRefund::Succeeded {
+            amount: Some(money(
+                refund.amount.as_ref(),
+                |amount| amount.refund,
+                "amount.refund",
+            )?),
+            refunded_total: None,
+            refunded_at: time(refund.success_time.as_deref(), "success_time")?,
+        },
+        "CLOSED" => ReportedRefund::Failed(GatewayReason {
+            code: word.to_owned(),
+            message: "the refund was closed; a new one needs a new number".to_owned(),
+        }),
+        "ABNORMAL" => ReportedRefund::Abnormal(GatewayReason {
+            code: word.to_owned(),
+            message: "the payer's account cannot take it; see the merchant console".to_owned(),
+        }),
+        _ => return Err("status"),
+    };
+    Ok(RefundReport {
+        request_number: refund.out_trade_no.clone().ok_or("out_trade_no")?,
+        refund_number: refund.out_refund_no.clone().ok_or("out_refund_no")?,
+        gateway_refund_id: refund.refund_id.clone(),
+        state,
+    })
+}
+
+fn money(
+    amount: Option<&Amount>,
+    pick: impl FnOnce(&Amount) -> Option<i64>,
+    name: &'static str,
+) -> Result<Money, &'static str> {
+    let amount = amount.ok_or("amount")?;
+    let currency = match amount.currency.as_deref() {
+        None => Currency::CNY,
+        Some(code) => code.parse().map_err(|_unknown| "amount.currency")?,
+    };
+    Money::try_new(pick(amount).ok_or(name)?, currency).map_err(|_negative| name)
+}
+
+fn time(
+    text: Option<&str>,
+    name: &'static str,
+) -> Result<Option<chrono::DateTime<chrono::Utc>>, &'static str> {
+    text.filter(|text| !text.is_empty())
+        .map(|text| parse_rfc3339(text).ok_or(name))
+        .transpose()
+}

@@ -1,0 +1,126 @@
+//! `docs/gateways.md` is made of the rooms' capabilities: this test compares the two. After a
+//! change, run it once with `KASSA_UPDATE=1` and commit the file.
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use gateways::Capabilities;
+use gateways::registry;
+use kassa_core::channel::GatewayName;
+
+const HEAD: &str = "# Gateways\n\n\
+    What each gateway can do, generated from the `CAPABILITIES` of its room in `crates/gateways/src` by the test\n\
+    `crates/gateways/tests/manifest.rs` (`KASSA_UPDATE=1` rewrites it). Amounts are in minor units. A field that holds a secret\n\
+    is sealed at rest, write-only in the API and shown as a fingerprint.\n";
+
+#[test]
+fn the_committed_manifest_is_what_the_rooms_say() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/gateways.md");
+    let expected = manifest();
+    if is_update() {
+        std::fs::write(&path, &expected).unwrap();
+    }
+    let found = std::fs::read_to_string(&path).unwrap();
+    assert!(
+        found == expected,
+        "docs/gateways.md is stale: run this test with KASSA_UPDATE=1"
+    );
+}
+
+#[test]
+fn every_room_is_complete_and_limits_make_sense() {
+    for gateway in GatewayName::ALL {
+        let capabilities = registry::capabilities(*gateway);
+        assert!(!capabilities.methods.is_empty() && !capabilities.currencies.is_empty());
+        assert!(capabilities.amount_minor_max > 0);
+        assert!(capabilities.expiry_min_secs < capabilities.expiry_max_secs);
+        assert!(!registry::secret_fields(*gateway).is_empty());
+        for method in capabilities.methods {
+            assert_eq!(
+                capabilities.method(method.method),
+                Some(method),
+                "listed twice"
+            );
+        }
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a switch for people who update the manifest"
+)]
+fn is_update() -> bool {
+    std::env::var("KASSA_UPDATE").is_ok_and(|value| value == "1")
+}
+
+fn manifest() -> String {
+    let mut text = HEAD.to_owned();
+    for gateway in GatewayName::ALL {
+        section(&mut text, *gateway, registry::capabilities(*gateway));
+    }
+    text
+}
+
+fn section(text: &mut String, gateway: GatewayName, capabilities: &Capabilities) {
+    let channel = gateway.channel();
+    writeln!(text, "\n## {gateway}\n").unwrap();
+    writeln!(text, "| | |\n| --- | --- |").unwrap();
+    writeln!(text, "| channel | `{channel}` |").unwrap();
+    writeln!(
+        text,
+        "| currencies | {} |",
+        capabilities.currencies.join(", ")
+    )
+    .unwrap();
+    writeln!(text, "| amount | 1 to {} |", capabilities.amount_minor_max).unwrap();
+    writeln!(
+        text,
+        "| time to expiry | {} s to {} s |",
+        capabilities.expiry_min_secs, capabilities.expiry_max_secs
+    )
+    .unwrap();
+    let refunds = yes(capabilities.refund_callbacks);
+    writeln!(
+        text,
+        "| refund callbacks on a route of their own | {refunds} |"
+    )
+    .unwrap();
+    writeln!(
+        text,
+        "| signed return of the payer | {} |",
+        yes(capabilities.signed_return)
+    )
+    .unwrap();
+    let secrets: Vec<String> = registry::secret_fields(gateway)
+        .iter()
+        .map(|field| format!("`{field}`"))
+        .collect();
+    writeln!(text, "| secrets | {} |\n", secrets.join(", ")).unwrap();
+    writeln!(
+        text,
+        "| method | product | payer id | client address | return URL |"
+    )
+    .unwrap();
+    writeln!(text, "| --- | --- | --- | --- | --- |").unwrap();
+    for method in capabilities.methods {
+        writeln!(
+            text,
+            "| {} | `{}` | {} | {} | {} |",
+            method.method,
+            method.product,
+            needed(method.needs_payer),
+            needed(method.needs_client_ip),
+            if method.takes_return_url { "used" } else { "-" },
+        )
+        .unwrap();
+    }
+}
+
+fn yes(flag: bool) -> &'static str {
+    if flag { "yes" } else { "no" }
+}
+
+fn needed(flag: bool) -> &'static str {
+    if flag { "needed" } else { "-" }
+}
