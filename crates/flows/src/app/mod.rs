@@ -1,0 +1,5 @@
+//! Apps: the business systems that call.
+
+mod apply;
+
+pub use apply::{NewApp, apply, find, list};

@@ -1,0 +1,129 @@
+//! Relays committed events and commands from the outbox to the queue.
+//!
+//! Each shard of the outbox is leased to one relay at a time, and a shard is published in the order
+//! of its rows, so the events of one payment go out in order. A crash between publish and mark
+//! repeats events, never loses or skips one.
+
+use std::time::Duration;
+
+use runtime::queue::{Envelope, EventMessage, QueueName, TraceContext};
+use runtime::store::{Destination, OutboxRow};
+
+use crate::{Error, Kassa};
+
+/// How long a shard stays leased to a relay that does not renew it.
+const LEASE: Duration = Duration::from_secs(30);
+/// A relay takes every shard that is free: one worker alone must serve them all.
+const SHARDS: usize = 64;
+
+/// What one pass of the relay did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Relayed {
+    /// Shards that were looked at.
+    pub shards: usize,
+    /// Events and commands that were published and marked.
+    pub published: usize,
+}
+
+/// One pass: leases the free shards for `owner`, publishes up to `batch` rows of each, marks them.
+///
+/// # Errors
+/// [`Error`] if the store or the broker is away; what was published before stays marked.
+pub async fn relay(kassa: &Kassa, owner: &str, batch: u64) -> Result<Relayed, Error> {
+    let now = kassa.clock.now();
+    let until = now
+        .checked_add_signed(chrono::TimeDelta::from_std(LEASE).map_err(Error::internal)?)
+        .ok_or_else(|| Error::internal("the clock is out of range"))?;
+    let leased = kassa
+        .store
+        .lease_outbox_shards(owner, SHARDS, now, until)
+        .await?;
+    let mut relayed = Relayed {
+        shards: leased.len(),
+        published: 0,
+    };
+    for shard in leased {
+        let published = relay_shard(kassa, shard, batch).await?;
+        relayed.published = relayed.published.saturating_add(published);
+    }
+    Ok(relayed)
+}
+
+async fn relay_shard(kassa: &Kassa, shard: i16, batch: u64) -> Result<usize, Error> {
+    let rows = kassa.store.list_unpublished(shard, batch).await?;
+    let mut published = Vec::with_capacity(rows.len());
+    let outcome = publish(kassa, &rows, &mut published).await;
+    if !published.is_empty() {
+        kassa
+            .store
+            .mark_published(&published, kassa.clock.now())
+            .await?;
+        let count = u64::try_from(published.len()).unwrap_or_default();
+        metrics::counter!("kassa_outbox_published_total").increment(count);
+    }
+    outcome.map(|()| published.len())
+}
+
+/// Publishes rows in order; `published` holds those that are confirmed even when it fails midway.
+async fn publish(kassa: &Kassa, rows: &[OutboxRow], published: &mut Vec<i64>) -> Result<(), Error> {
+    let mut events: Vec<(i64, EventMessage)> = Vec::new();
+    for row in rows {
+        match &row.destination {
+            Destination::Event {
+                id,
+                event_type,
+                routing_key,
+                ..
+            } => {
+                let message = EventMessage {
+                    id: *id,
+                    event_type: event_type.clone(),
+                    source: kassa.settings.event_source.clone(),
+                    routing_key: routing_key.clone(),
+                    time: row.created_at,
+                    body: serde_json::to_vec(&row.payload).map_err(Error::internal)?,
+                    trace: TraceContext(row.trace.clone()),
+                };
+                events.push((row.seq, message));
+            }
+            Destination::Command { queue, .. } => {
+                flush(kassa, &mut events, published).await?;
+                publish_command(kassa, row, queue).await?;
+                published.push(row.seq);
+            }
+        }
+    }
+    flush(kassa, &mut events, published).await
+}
+
+async fn flush(
+    kassa: &Kassa,
+    events: &mut Vec<(i64, EventMessage)>,
+    published: &mut Vec<i64>,
+) -> Result<(), Error> {
+    while !events.is_empty() {
+        let messages: Vec<_> = events.iter().map(|(_, message)| message.clone()).collect();
+        let confirmed = kassa.queue.publish_events(&messages).await?;
+        if confirmed == 0 {
+            return Err(Error::internal("the broker confirmed none of the events"));
+        }
+        published.extend(
+            events
+                .drain(..confirmed.min(messages.len()))
+                .map(|(seq, _)| seq),
+        );
+    }
+    Ok(())
+}
+
+async fn publish_command(kassa: &Kassa, row: &OutboxRow, queue: &str) -> Result<(), Error> {
+    let queue = QueueName::ALL
+        .iter()
+        .copied()
+        .find(|name| name.as_str() == queue)
+        .ok_or_else(|| Error::internal(format!("no queue {queue}")))?;
+    let envelope: Envelope =
+        serde_json::from_value(row.payload.clone()).map_err(Error::internal)?;
+    kassa.queue.publish(queue, &envelope).await?;
+    Ok(())
+}

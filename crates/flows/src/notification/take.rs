@@ -1,0 +1,109 @@
+//! Take: put a verified callback into the inbox and apply what it says, in one transaction. The
+//! message is acknowledged only after the commit; a repeat finds the inbox row and changes nothing.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use gateways::{Gateway, Translated};
+use kassa_core::anomaly::AnomalyKind;
+use kassa_core::id::TransactionId;
+use kassa_core::notification::{Notification, NotificationMessage, NotificationStatus};
+use runtime::queue::Envelope;
+use runtime::store::{Inserted, Tx};
+use serde_json::json;
+
+use crate::payment::apply::{Finding, Outcome, apply_payment_report_in_tx};
+use crate::refund::apply::apply_refund_report_in_tx;
+use crate::{Disposition, Error, Kassa};
+
+/// Takes one notification off the queue.
+///
+/// # Errors
+/// [`Error`]; nothing was written then, and the message is tried again.
+pub async fn take_task(kassa: &Kassa, envelope: &Envelope) -> Result<Disposition, Error> {
+    let notification = match read(envelope) {
+        Ok(notification) => notification,
+        Err(reason) => return Ok(Disposition::Park(reason)),
+    };
+    let open = kassa.account(notification.channel_account_id).await?;
+    let translated = match open.gateway.translate(&notification) {
+        Ok(translated) => translated,
+        Err(error) => {
+            return Ok(Disposition::Park(format!(
+                "unreadable notification: {error}"
+            )));
+        }
+    };
+    let tx = kassa.store.begin().await?;
+    if let Inserted::Repeat { status } = tx.insert_notification_in_tx(&notification).await? {
+        tracing::debug!(
+            notification.key = notification.key,
+            status = status.as_str(),
+            "notification taken before"
+        );
+        count(open.gateway.as_ref(), NotificationStatus::AlreadyApplied);
+        return Ok(Disposition::Done);
+    }
+    let (status, transaction_id) = apply_in_tx(kassa, &tx, &notification, &translated).await?;
+    let now = kassa.clock.now();
+    let note = Some(translated.kind.as_str());
+    tx.finish_notification_in_tx(notification.id, status, transaction_id, note, now)
+        .await?;
+    tx.commit().await?;
+    count(open.gateway.as_ref(), status);
+    Ok(Disposition::Done)
+}
+
+fn read(envelope: &Envelope) -> Result<Notification, String> {
+    let message: NotificationMessage = serde_json::from_value(envelope.payload.clone())
+        .map_err(|error| format!("unreadable notification message: {error}"))?;
+    let body = BASE64
+        .decode(&message.body)
+        .map_err(|error| format!("unreadable notification body: {error}"))?;
+    Ok(message.into_notification(body))
+}
+
+/// The payment's report first: money that came before money that went.
+async fn apply_in_tx(
+    kassa: &Kassa,
+    tx: &Tx,
+    notification: &Notification,
+    translated: &Translated,
+) -> Result<(NotificationStatus, Option<TransactionId>), Error> {
+    let account = notification.channel_account_id;
+    if let Some(foreign) = &translated.foreign {
+        let finding = Finding {
+            kind: AnomalyKind::AccountMismatch,
+            key: format!("{account}:{}", notification.key),
+            evidence: json!({ "field": foreign.field, "found": foreign.found }),
+        };
+        finding.write_in_tx(kassa, tx, account, None, None).await?;
+        return Ok((NotificationStatus::Anomalous, None));
+    }
+    let mut outcomes: Vec<Outcome> = Vec::with_capacity(2);
+    if let Some(report) = &translated.payment {
+        outcomes.push(apply_payment_report_in_tx(kassa, tx, account, report).await?);
+    }
+    if let Some(report) = &translated.refund {
+        outcomes.push(apply_refund_report_in_tx(kassa, tx, account, report).await?);
+    }
+    let transaction_id = outcomes.iter().find_map(|outcome| outcome.transaction_id);
+    let status = if outcomes.is_empty() {
+        NotificationStatus::Ignored
+    } else if outcomes.iter().any(|outcome| outcome.anomaly.is_some()) {
+        NotificationStatus::Anomalous
+    } else if outcomes.iter().any(|outcome| outcome.changed) {
+        NotificationStatus::Applied
+    } else {
+        NotificationStatus::AlreadyApplied
+    };
+    Ok((status, transaction_id))
+}
+
+fn count(gateway: &dyn Gateway, status: NotificationStatus) {
+    metrics::counter!(
+        "kassa_notifications_taken_total",
+        "gateway" => gateway.name().as_str(),
+        "status" => status.as_str()
+    )
+    .increment(1);
+}

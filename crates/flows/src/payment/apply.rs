@@ -1,0 +1,479 @@
+//! The one place where a fact changes a payment: callbacks, queries and calls' own answers all come
+//! through here, and whatever came first, the same fact changes the books once.
+//!
+//! Each change is one database transaction: lock the payment, lock the attempt, decide (pure), write
+//! both, book, write the event. Callers commit before they acknowledge anything.
+
+use kassa_core::anomaly::{Anomaly, AnomalyKind};
+use kassa_core::id::{AnomalyId, AttemptId, ChannelAccountId, RefundId, TransactionId};
+use kassa_core::ledger::{Booking, Transfer};
+use kassa_core::notification::{PaymentReport, ReportedPayment};
+use kassa_core::payment::{
+    Applied, Attempt, AttemptFact, AttemptStatus, Decision, Failure, LegStatus, PaymentFact,
+    PaymentStatus, PaymentTransaction, PrepayInfo, decide,
+};
+use runtime::store::{Locked, Posted, Tx};
+use serde_json::{Value, json};
+
+use crate::event::record_payment_event_in_tx;
+use crate::{Error, Kassa};
+
+/// What came of a report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// The payment that it was about, if we know it.
+    pub transaction_id: Option<TransactionId>,
+    /// Whether anything changed.
+    pub changed: bool,
+    /// What did not fit.
+    pub anomaly: Option<AnomalyKind>,
+}
+
+impl Outcome {
+    fn anomaly(transaction_id: Option<TransactionId>, kind: AnomalyKind) -> Self {
+        Self {
+            transaction_id,
+            changed: false,
+            anomaly: Some(kind),
+        }
+    }
+}
+
+/// What an answer adds to its attempt beside the status.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AttemptChange {
+    fact: Option<AttemptFact>,
+    prepay: Option<PrepayInfo>,
+    gateway_transaction_id: Option<String>,
+    failure: Option<Failure>,
+}
+
+impl AttemptChange {
+    pub(super) fn placed(prepay: PrepayInfo, gateway_transaction_id: Option<String>) -> Self {
+        Self {
+            fact: Some(AttemptFact::Placed),
+            prepay: Some(prepay),
+            gateway_transaction_id,
+            failure: None,
+        }
+    }
+
+    pub(super) fn failed(failure: Failure) -> Self {
+        Self {
+            fact: Some(AttemptFact::Failed),
+            failure: Some(failure),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn closed() -> Self {
+        Self {
+            fact: Some(AttemptFact::Closed),
+            ..Self::default()
+        }
+    }
+
+    fn of_report(report: &PaymentReport) -> Self {
+        let (fact, failure) = match &report.state {
+            ReportedPayment::Paid { .. } => (Some(AttemptFact::Paid), None),
+            ReportedPayment::Closed => (Some(AttemptFact::Closed), None),
+            ReportedPayment::Failed(reason) => {
+                let failure = Failure {
+                    code: reason.code.clone(),
+                    message: reason.message.clone(),
+                };
+                (Some(AttemptFact::Failed), Some(failure))
+            }
+            ReportedPayment::Unpaid | ReportedPayment::NotFound => (None, None),
+        };
+        Self {
+            fact,
+            prepay: None,
+            gateway_transaction_id: report.gateway_transaction_id.clone(),
+            failure,
+        }
+    }
+}
+
+/// Applies what a gateway reports about an order, in a transaction of its own.
+///
+/// # Errors
+/// [`Error`]; nothing was changed then.
+pub async fn apply_payment_report(
+    kassa: &Kassa,
+    account: ChannelAccountId,
+    report: &PaymentReport,
+) -> Result<Outcome, Error> {
+    let tx = kassa.store.begin().await?;
+    let outcome = apply_payment_report_in_tx(kassa, &tx, account, report).await?;
+    tx.commit().await?;
+    Ok(outcome)
+}
+
+/// Applies what a gateway reports about an order. `account` is the one whose keys vouch for the
+/// report: an order of another account is never touched by it.
+pub(crate) async fn apply_payment_report_in_tx(
+    kassa: &Kassa,
+    tx: &Tx,
+    account: ChannelAccountId,
+    report: &PaymentReport,
+) -> Result<Outcome, Error> {
+    let attempt = match report.request_number.parse::<AttemptId>() {
+        Ok(id) => tx.find_attempt_in_tx(id).await?,
+        Err(_not_ours) => None,
+    };
+    let Some(attempt) = attempt else {
+        let evidence = json!({ "request_number": report.request_number });
+        let key = format!("{account}:{}", report.request_number);
+        let finding = Finding {
+            kind: AnomalyKind::UnknownOrder,
+            key,
+            evidence,
+        };
+        finding.write_in_tx(kassa, tx, account, None, None).await?;
+        return Ok(Outcome::anomaly(None, AnomalyKind::UnknownOrder));
+    };
+    if attempt.channel_account_id != account {
+        let evidence = json!({
+            "order_belongs_to": attempt.channel_account_id.to_string(),
+            "reported_by": account.to_string(),
+        });
+        let key = format!("{account}:{}", attempt.id);
+        let finding = Finding {
+            kind: AnomalyKind::AccountMismatch,
+            key,
+            evidence,
+        };
+        let transaction = Some(attempt.transaction_id);
+        finding
+            .write_in_tx(kassa, tx, account, transaction, None)
+            .await?;
+        return Ok(Outcome::anomaly(transaction, AnomalyKind::AccountMismatch));
+    }
+    let payment = tx
+        .load_payment_for_update_in_tx(attempt.transaction_id)
+        .await?;
+    let attempt = tx.load_attempt_for_update_in_tx(attempt.id).await?;
+    let known = attempt.get().status == AttemptStatus::Paid;
+    let fact = PaymentFact::from_report(report, known);
+    apply_fact_in_tx(
+        kassa,
+        tx,
+        payment,
+        attempt,
+        AttemptChange::of_report(report),
+        &fact,
+    )
+    .await
+}
+
+/// Applies a fact about one attempt of a payment, in a transaction of its own.
+pub(super) async fn apply_to_attempt(
+    kassa: &Kassa,
+    transaction_id: TransactionId,
+    attempt_id: AttemptId,
+    change: AttemptChange,
+    fact: &PaymentFact,
+) -> Result<Outcome, Error> {
+    let tx = kassa.store.begin().await?;
+    let payment = tx.load_payment_for_update_in_tx(transaction_id).await?;
+    let attempt = tx.load_attempt_for_update_in_tx(attempt_id).await?;
+    let outcome = apply_fact_in_tx(kassa, &tx, payment, attempt, change, fact).await?;
+    tx.commit().await?;
+    Ok(outcome)
+}
+
+pub(super) async fn apply_fact_in_tx(
+    kassa: &Kassa,
+    tx: &Tx,
+    payment: Locked<PaymentTransaction>,
+    attempt: Locked<Attempt>,
+    change: AttemptChange,
+    fact: &PaymentFact,
+) -> Result<Outcome, Error> {
+    let transaction_id = payment.get().id;
+    let before = attempt.get().clone();
+    // An older attempt that ends tells nothing about the newer one; money always counts.
+    let concerns_payment =
+        payment.get().current_attempt_id == before.id || matches!(fact, PaymentFact::Paid { .. });
+    let decision = if concerns_payment {
+        decide(payment.get().state(), fact)
+    } else {
+        Decision::AlreadyApplied
+    };
+    let kind = match decision {
+        Decision::Anomalous(kind) => Some(kind),
+        Decision::Applied(applied) => applied.anomaly,
+        Decision::AlreadyApplied => None,
+    };
+    let mismatched = matches!(
+        kind,
+        Some(AnomalyKind::AmountMismatch | AnomalyKind::CurrencyMismatch)
+    );
+    let attempt_changed = if mismatched {
+        false
+    } else {
+        update_attempt_in_tx(kassa, tx, attempt, change, fact).await?
+    };
+    if let Some(kind) = kind {
+        let finding = Finding::of_fact(kind, &before, payment.get(), fact);
+        let account = before.channel_account_id;
+        finding
+            .write_in_tx(kassa, tx, account, Some(transaction_id), None)
+            .await?;
+    }
+    match decision {
+        Decision::AlreadyApplied => Ok(Outcome {
+            transaction_id: Some(transaction_id),
+            changed: attempt_changed,
+            anomaly: None,
+        }),
+        Decision::Anomalous(kind) => {
+            if let (AnomalyKind::DuplicatePayment, PaymentFact::Paid { amount, .. }) = (kind, fact)
+            {
+                let booking = booking(payment.get(), &before, *amount);
+                let transfer = booking.unexpected_payment(before.id.to_string());
+                post_in_tx(
+                    kassa,
+                    tx,
+                    transfer.map_err(Error::internal)?,
+                    transaction_id,
+                )
+                .await?;
+            }
+            Ok(Outcome::anomaly(Some(transaction_id), kind))
+        }
+        Decision::Applied(applied) => {
+            save_in_tx(kassa, tx, payment, &before, applied, fact).await?;
+            Ok(Outcome {
+                transaction_id: Some(transaction_id),
+                changed: true,
+                anomaly: applied.anomaly,
+            })
+        }
+    }
+}
+
+async fn save_in_tx(
+    kassa: &Kassa,
+    tx: &Tx,
+    locked: Locked<PaymentTransaction>,
+    attempt: &Attempt,
+    applied: Applied,
+    fact: &PaymentFact,
+) -> Result<(), Error> {
+    let mut payment = changed_payment(kassa, locked.get(), attempt, &applied, fact);
+    match applied.state.status {
+        PaymentStatus::PaidSuccess => {
+            let transfer = booking(&payment, attempt, payment.amount_paid)
+                .payment(attempt.id.to_string())
+                .map_err(Error::internal)?;
+            post_in_tx(kassa, tx, transfer, payment.id).await?;
+            tx.update_leg_status_in_tx(attempt.leg_id, LegStatus::Paid)
+                .await?;
+        }
+        PaymentStatus::PaidFailed | PaymentStatus::Closed => {
+            tx.update_leg_status_in_tx(attempt.leg_id, LegStatus::Ended)
+                .await?;
+        }
+        PaymentStatus::PendingCreate
+        | PaymentStatus::PendingPayment
+        | PaymentStatus::RefundPartial
+        | PaymentStatus::RefundFull => {}
+    }
+    // The event shows the payment with the version that this very update gives it.
+    payment.version = next_version(payment.version)?;
+    record_payment_event_in_tx(kassa, tx, &mut payment, applied.event).await?;
+    payment.version = locked.get().version;
+    tx.update_payment_in_tx(locked, payment.clone()).await?;
+    metrics::counter!(
+        "kassa_payment_transitions_total",
+        "channel" => payment.channel.as_str(),
+        "status" => payment.status.as_str()
+    )
+    .increment(1);
+    tracing::info!(
+        payment.id = %payment.id,
+        attempt.no = attempt.attempt_no,
+        channel = payment.channel.as_str(),
+        status = payment.status.as_str(),
+        "payment changed"
+    );
+    Ok(())
+}
+
+fn changed_payment(
+    kassa: &Kassa,
+    before: &PaymentTransaction,
+    attempt: &Attempt,
+    applied: &Applied,
+    fact: &PaymentFact,
+) -> PaymentTransaction {
+    let now = kassa.clock.now();
+    let mut payment = before.clone();
+    payment.status = applied.state.status;
+    payment.amount_paid = applied.state.paid;
+    payment.amount_refunded = applied.state.refunded;
+    payment.amount_refund_reserved = applied.state.reserved;
+    payment.updated_at = now;
+    match fact {
+        PaymentFact::Paid { paid_at, .. } => {
+            payment.paid_at = Some(paid_at.unwrap_or(now));
+            payment.closed_at = None;
+            payment.failure = None;
+            payment.current_attempt_id = attempt.id;
+            payment
+                .gateway_transaction_id
+                .clone_from(&attempt.gateway_transaction_id);
+        }
+        PaymentFact::Closed => payment.closed_at = Some(now),
+        PaymentFact::Failed(failure) => payment.failure = Some(failure.clone()),
+        PaymentFact::Placed | PaymentFact::Unpaid | PaymentFact::Refunded { .. } => {}
+    }
+    payment
+}
+
+async fn update_attempt_in_tx(
+    kassa: &Kassa,
+    tx: &Tx,
+    locked: Locked<Attempt>,
+    change: AttemptChange,
+    fact: &PaymentFact,
+) -> Result<bool, Error> {
+    let before = locked.get();
+    let mut after = before.clone();
+    if let Some(fact) = change.fact {
+        after.status = before.status.after(fact);
+    }
+    // An unknown attempt that the gateway shows as open has arrived; without its prepay info it
+    // stays unknown until it is placed again.
+    if matches!(fact, PaymentFact::Unpaid) && before.prepay.is_some() {
+        after.status = before.status.after(AttemptFact::Placed);
+    }
+    if after.prepay.is_none() {
+        after.prepay = change.prepay;
+    }
+    if after.gateway_transaction_id.is_none() {
+        after.gateway_transaction_id = change.gateway_transaction_id;
+    }
+    if after.failure.is_none() && after.status == AttemptStatus::Failed {
+        after.failure = change.failure;
+    }
+    if after == *before {
+        return Ok(false);
+    }
+    after.updated_at = kassa.clock.now();
+    tx.update_attempt_in_tx(locked, after).await?;
+    Ok(true)
+}
+
+/// Books a transfer; one that is in the books already is left as it is.
+pub(crate) async fn post_in_tx(
+    kassa: &Kassa,
+    tx: &Tx,
+    transfer: Transfer,
+    transaction_id: TransactionId,
+) -> Result<(), Error> {
+    let posted = tx
+        .post_transfer_in_tx(
+            &transfer,
+            Some(transaction_id),
+            &kassa.ids,
+            kassa.clock.now(),
+        )
+        .await?;
+    if posted == Posted::AlreadyPosted {
+        tracing::warn!(payment.id = %transaction_id, "a transfer was in the books already");
+    }
+    Ok(())
+}
+
+pub(crate) fn booking(
+    payment: &PaymentTransaction,
+    attempt: &Attempt,
+    amount: kassa_core::Money,
+) -> Booking {
+    Booking {
+        channel_account_id: attempt.channel_account_id,
+        app_id: payment.app_id.clone(),
+        amount,
+    }
+}
+
+pub(crate) fn next_version(version: i64) -> Result<i64, Error> {
+    version
+        .checked_add(1)
+        .ok_or_else(|| Error::internal("the version is exhausted"))
+}
+
+/// A finding that becomes an anomaly.
+#[derive(Debug)]
+pub(crate) struct Finding {
+    pub(crate) kind: AnomalyKind,
+    /// What makes the finding the same one when it is told again.
+    pub(crate) key: String,
+    pub(crate) evidence: Value,
+}
+
+impl Finding {
+    fn of_fact(
+        kind: AnomalyKind,
+        attempt: &Attempt,
+        payment: &PaymentTransaction,
+        fact: &PaymentFact,
+    ) -> Self {
+        let found = match fact {
+            PaymentFact::Paid { amount, .. } | PaymentFact::Refunded { amount, .. } => {
+                amount.to_string()
+            }
+            PaymentFact::Placed
+            | PaymentFact::Closed
+            | PaymentFact::Failed(_)
+            | PaymentFact::Unpaid => String::new(),
+        };
+        let evidence = json!({
+            "attempt_id": attempt.id.to_string(),
+            "amount_requested": payment.amount_requested.to_string(),
+            "amount_found": found,
+            "status_before": payment.status.as_str(),
+        });
+        Self {
+            kind,
+            key: format!("{}:{found}", attempt.id),
+            evidence,
+        }
+    }
+
+    /// Writes the anomaly unless it is known.
+    pub(crate) async fn write_in_tx(
+        self,
+        kassa: &Kassa,
+        tx: &Tx,
+        account: ChannelAccountId,
+        transaction_id: Option<TransactionId>,
+        refund_id: Option<RefundId>,
+    ) -> Result<(), Error> {
+        let anomaly = Anomaly {
+            id: AnomalyId::new(&kassa.ids),
+            kind: self.kind,
+            dedupe_key: format!("{}:{}", self.kind, self.key),
+            channel_account_id: account,
+            transaction_id,
+            refund_id,
+            evidence: self.evidence,
+            created_at: kassa.clock.now(),
+        };
+        if tx.insert_anomaly_in_tx(&anomaly).await? {
+            metrics::counter!("kassa_anomalies_total", "kind" => anomaly.kind.as_str())
+                .increment(1);
+            tracing::error!(
+                anomaly.id = %anomaly.id,
+                anomaly.kind = anomaly.kind.as_str(),
+                channel_account.id = %account,
+                payment.id = transaction_id.map(|id| id.to_string()),
+                "money did not come as agreed"
+            );
+        }
+        Ok(())
+    }
+}

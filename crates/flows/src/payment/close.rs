@@ -1,0 +1,125 @@
+//! Close: end an unpaid payment at the gateway, and here only on the gateway's word.
+
+use gateways::{CallError, Closed};
+use kassa_core::id::TransactionId;
+use kassa_core::notification::ReportedPayment;
+use kassa_core::payment::{Attempt, AttemptStatus, PaymentFact, PaymentTransaction};
+use kassa_core::text::AppId;
+use serde_json::json;
+
+use super::apply::{self, AttemptChange};
+use super::{PaymentView, place, sync};
+use crate::audit::{self, Action};
+use crate::{Error, Kassa};
+
+/// Closes a payment of `app`. One that is closed or failed already is answered as it is; so is one
+/// that turns out to be paid.
+///
+/// # Errors
+/// [`Error::NotFound`]; [`Error::OutcomeUnknown`] where the gateway's word cannot be had now.
+pub async fn close(kassa: &Kassa, app: &AppId, id: TransactionId) -> Result<PaymentView, Error> {
+    let payment = kassa
+        .store
+        .find_payment_of_app(app, id)
+        .await?
+        .ok_or_else(|| Error::NotFound {
+            resource: "payment",
+            name: id.to_string(),
+        })?;
+    let was_pending = payment.status.is_pending();
+    let transaction = close_payment(kassa, payment).await?;
+    if was_pending {
+        record(kassa, app, &transaction).await?;
+    }
+    Ok(PaymentView {
+        transaction,
+        prepay: None,
+    })
+}
+
+async fn record(kassa: &Kassa, app: &AppId, payment: &PaymentTransaction) -> Result<(), Error> {
+    let action = Action {
+        actor: app.as_str(),
+        name: "payment.close",
+        subject: format!("payments/{}", payment.id),
+        detail: json!({ "status": payment.status }),
+    };
+    let tx = kassa.store.begin().await?;
+    audit::record_in_tx(kassa, &tx, action).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Closes a payment if it is pending; gives it back as it is afterwards.
+pub(super) async fn close_payment(
+    kassa: &Kassa,
+    payment: PaymentTransaction,
+) -> Result<PaymentTransaction, Error> {
+    if !payment.status.is_pending() {
+        return Ok(payment);
+    }
+    let attempt = place::load_attempt(kassa, &payment).await?;
+    if attempt.status == AttemptStatus::Prepared && close_unsent(kassa, &payment, &attempt).await? {
+        return place::load(kassa, payment.id).await;
+    }
+    close_at_gateway(kassa, &attempt).await?;
+    place::load(kassa, payment.id).await
+}
+
+/// Nothing was sent, so nothing needs the gateway's word. `false` if a worker sends it just now.
+async fn close_unsent(
+    kassa: &Kassa,
+    payment: &PaymentTransaction,
+    attempt: &Attempt,
+) -> Result<bool, Error> {
+    let tx = kassa.store.begin().await?;
+    let payment = tx.load_payment_for_update_in_tx(payment.id).await?;
+    let attempt = tx.load_attempt_for_update_in_tx(attempt.id).await?;
+    if attempt.get().status != AttemptStatus::Prepared {
+        return Ok(false);
+    }
+    let change = AttemptChange::closed();
+    let fact = PaymentFact::Closed;
+    let outcome = apply::apply_fact_in_tx(kassa, &tx, payment, attempt, change, &fact).await?;
+    tx.commit().await?;
+    Ok(outcome.changed)
+}
+
+/// Asks, closes, asks again: whatever the gateway says in the end is applied.
+pub(super) async fn close_at_gateway(kassa: &Kassa, attempt: &Attempt) -> Result<(), Error> {
+    let report = sync::query(kassa, attempt).await?;
+    match report.state {
+        ReportedPayment::Paid { .. } | ReportedPayment::Closed | ReportedPayment::Failed(_) => {
+            apply::apply_payment_report(kassa, attempt.channel_account_id, &report).await?;
+            return Ok(());
+        }
+        ReportedPayment::Unpaid | ReportedPayment::NotFound => {}
+    }
+    let open = kassa.account(attempt.channel_account_id).await?;
+    let number = attempt.request_number();
+    let call = open.gateway.close(&number);
+    let closed = tokio::time::timeout(kassa.settings.call_timeout, call)
+        .await
+        .unwrap_or_else(|_elapsed| Err(CallError::Unknown("no answer in time".to_owned())))
+        .map_err(|error| sync::call_failed(attempt, &error))?;
+    match closed {
+        Closed::Closed => {
+            let change = AttemptChange::closed();
+            let fact = PaymentFact::Closed;
+            let id = attempt.transaction_id;
+            apply::apply_to_attempt(kassa, id, attempt.id, change, &fact).await?;
+            Ok(())
+        }
+        Closed::NotClosable => {
+            let report = sync::query(kassa, attempt).await?;
+            apply::apply_payment_report(kassa, attempt.channel_account_id, &report).await?;
+            match report.state {
+                ReportedPayment::Paid { .. }
+                | ReportedPayment::Closed
+                | ReportedPayment::Failed(_) => Ok(()),
+                ReportedPayment::Unpaid | ReportedPayment::NotFound => Err(Error::OutcomeUnknown {
+                    transaction_id: attempt.transaction_id.to_string(),
+                }),
+            }
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! Create: write the payment down, place the order, answer how to pay it.
+
+use std::time::Duration;
+
+use kassa_core::app::App;
+use kassa_core::channel::ChannelAccount;
+use kassa_core::id::{AttemptId, LegId, TransactionId};
+use kassa_core::payment::{
+    Attempt, AttemptStatus, Leg, LegStatus, PaymentStatus, PaymentTransaction,
+};
+use kassa_core::{ErrorKind, Money};
+use runtime::store::StoreError;
+use serde_json::json;
+
+use super::{CreatePayment, PaymentView, close, place};
+use crate::audit::{self, Action};
+use crate::{Error, Kassa};
+
+/// How often an open payment of the same order is closed before the caller is asked to come again:
+/// somebody else may open one in between.
+const SUPERSEDE_TRIES: u32 = 3;
+
+/// Creates a payment for `app`. `deadline` is what is left of the caller's patience.
+///
+/// Repeating the same request resumes the same attempt and never makes a second one.
+///
+/// # Errors
+/// [`Error::IdempotencyMismatch`], [`Error::OrderAlreadyPaid`], [`Error::NoChannelAccount`],
+/// [`Error::AmountOutsideLimits`], [`Error::GatewayRefused`]; [`Error::OutcomeUnknown`] where the
+/// gateway's answer is not known: the same request may be sent again.
+pub async fn create(
+    kassa: &Kassa,
+    app: &App,
+    request: CreatePayment,
+    deadline: Duration,
+) -> Result<PaymentView, Error> {
+    let fingerprint = request.fingerprint();
+    if let Some(existing) = kassa
+        .store
+        .find_payment_by_request(&app.id, &request.request_id)
+        .await?
+    {
+        return resume(kassa, existing, &fingerprint, deadline).await;
+    }
+    let account = choose_account(kassa, app, &request)?;
+    supersede(kassa, app, &request).await?;
+    let (payment, leg, attempt) = write_down(kassa, app, &request, fingerprint.clone(), &account)?;
+    let tx = kassa.store.begin().await?;
+    match tx.insert_payment_in_tx(&payment, &leg, &attempt).await {
+        Ok(()) => {
+            audit::record_in_tx(kassa, &tx, action(&payment)).await?;
+            tx.commit().await?;
+        }
+        Err(StoreError::UniqueViolation { .. }) => {
+            drop(tx);
+            return lost_the_race(kassa, app, &request, &fingerprint, deadline).await;
+        }
+        Err(error) => return Err(error.into()),
+    }
+    metrics::counter!("kassa_payments_created_total", "channel" => payment.channel.as_str())
+        .increment(1);
+    place::place(kassa, payment.id, deadline).await
+}
+
+fn action(payment: &PaymentTransaction) -> Action<'_> {
+    Action {
+        actor: payment.app_id.as_str(),
+        name: "payment.create",
+        subject: format!("payments/{}", payment.id),
+        detail: json!({
+            "business_order_id": payment.business_order_id,
+            "amount": payment.amount_requested.to_string(),
+            "channel": payment.channel,
+        }),
+    }
+}
+
+/// The same request came before: give its answer, or go on where it stopped.
+async fn resume(
+    kassa: &Kassa,
+    existing: PaymentTransaction,
+    fingerprint: &str,
+    deadline: Duration,
+) -> Result<PaymentView, Error> {
+    if existing.request_fingerprint != fingerprint {
+        return Err(Error::IdempotencyMismatch {
+            field: "request_id",
+            key: existing.request_id.to_string(),
+        });
+    }
+    place::place(kassa, existing.id, deadline).await
+}
+
+/// Somebody else wrote first: the same request, or another one for the same order.
+async fn lost_the_race(
+    kassa: &Kassa,
+    app: &App,
+    request: &CreatePayment,
+    fingerprint: &str,
+    deadline: Duration,
+) -> Result<PaymentView, Error> {
+    match kassa
+        .store
+        .find_payment_by_request(&app.id, &request.request_id)
+        .await?
+    {
+        Some(existing) => resume(kassa, existing, fingerprint, deadline).await,
+        None => Err(Error::RequestInFlight),
+    }
+}
+
+/// A paid payment for the same order is a refusal, also one that was paid late; an open one is closed
+/// first, and is a refusal if it turns out to be paid.
+async fn supersede(kassa: &Kassa, app: &App, request: &CreatePayment) -> Result<(), Error> {
+    for _ in 0..SUPERSEDE_TRIES {
+        let others: Vec<_> = kassa
+            .store
+            .list_payments_of_order(&app.id, &request.business_order_id)
+            .await?
+            .into_iter()
+            .filter(|other| other.request_id != request.request_id)
+            .collect();
+        if let Some(paid) = others.iter().find(|other| other.status.is_paid()) {
+            return Err(already_paid(paid));
+        }
+        let Some(open) = others.into_iter().find(|other| other.status.is_pending()) else {
+            return Ok(());
+        };
+        let ended = close::close_payment(kassa, open).await?;
+        if ended.status.is_paid() {
+            return Err(already_paid(&ended));
+        }
+    }
+    Err(Error::RequestInFlight)
+}
+
+fn already_paid(payment: &PaymentTransaction) -> Error {
+    Error::OrderAlreadyPaid {
+        business_order_id: payment.business_order_id.to_string(),
+        transaction_id: payment.id.to_string(),
+    }
+}
+
+fn choose_account(
+    kassa: &Kassa,
+    app: &App,
+    request: &CreatePayment,
+) -> Result<ChannelAccount, Error> {
+    let usable: Vec<_> = app
+        .channel_accounts
+        .iter()
+        .filter_map(|id| kassa.accounts.find(*id))
+        .map(|open| open.account)
+        .filter(|account| account.is_active && account.channel() == request.channel)
+        .filter(|account| {
+            request
+                .channel_account
+                .as_ref()
+                .is_none_or(|code| account.code == *code)
+        })
+        .collect();
+    if let Some(account) = usable
+        .iter()
+        .find(|account| account.limits.allow(request.amount))
+    {
+        return Ok(account.as_ref().clone());
+    }
+    match usable.first() {
+        Some(account) => Err(Error::AmountOutsideLimits {
+            min: account.limits.amount_min,
+            max: account.limits.amount_max,
+        }),
+        None => Err(Error::NoChannelAccount {
+            channel: request.channel,
+        }),
+    }
+}
+
+fn write_down(
+    kassa: &Kassa,
+    app: &App,
+    request: &CreatePayment,
+    fingerprint: String,
+    account: &ChannelAccount,
+) -> Result<(PaymentTransaction, Leg, Attempt), Error> {
+    let now = kassa.clock.now();
+    let expires_at = now
+        .checked_add_signed(request.time_to_expiry)
+        .ok_or_else(|| Error::field("time_to_expiry", "is too long"))?;
+    let zero = Money::zero(request.amount.currency());
+    let transaction_id = TransactionId::new(&kassa.ids);
+    let leg = Leg {
+        id: LegId::new(&kassa.ids),
+        transaction_id,
+        leg_no: 1,
+        channel: request.channel,
+        method: request.method,
+        amount: request.amount,
+        status: LegStatus::Pending,
+    };
+    let attempt = Attempt {
+        id: AttemptId::new(&kassa.ids),
+        transaction_id,
+        leg_id: leg.id,
+        attempt_no: 1,
+        channel_account_id: account.id,
+        method: request.method,
+        amount: request.amount,
+        payer: request.payer.clone(),
+        status: AttemptStatus::Prepared,
+        prepay: None,
+        gateway_transaction_id: None,
+        failure: None,
+        expires_at,
+        created_at: now,
+        updated_at: now,
+        version: 1,
+    };
+    let payment = PaymentTransaction {
+        id: transaction_id,
+        app_id: app.id.clone(),
+        request_id: request.request_id.clone(),
+        request_fingerprint: fingerprint,
+        business_order_id: request.business_order_id.clone(),
+        business_order_type: request.business_order_type.clone(),
+        user_id: request.user_id.clone(),
+        channel: request.channel,
+        method: request.method,
+        amount_requested: request.amount,
+        amount_paid: zero,
+        amount_refunded: zero,
+        amount_refund_reserved: zero,
+        status: PaymentStatus::PendingCreate,
+        current_attempt_id: attempt.id,
+        gateway_transaction_id: None,
+        failure: None,
+        subject: request.subject.clone(),
+        client_ip: request.client_ip,
+        return_url: request.return_url.clone(),
+        metadata: request.metadata.clone(),
+        expires_at,
+        created_at: now,
+        updated_at: now,
+        paid_at: None,
+        closed_at: None,
+        version: 1,
+        event_sequence: 0,
+    };
+    Ok((payment, leg, attempt))
+}
+
+/// Whether a failed step may simply be done again by somebody else.
+pub(super) fn is_conflict(error: &Error) -> bool {
+    error.kind() == ErrorKind::Conflict
+}

@@ -1,0 +1,31 @@
+//! Payments: create, read, close, synchronise, and the one place where facts change them.
+
+pub mod apply;
+mod close;
+mod create;
+mod find;
+mod list;
+mod place;
+mod request;
+mod sync;
+
+pub use close::close;
+pub use create::create;
+pub use find::{PaymentKey, find, find_version_after};
+pub use list::{ListPayments, list};
+pub use request::{CreatePayment, Draft, EXPIRY_DEFAULT, EXPIRY_MAX, EXPIRY_MIN, violations};
+pub use sync::{QueryCommand, query_command, sync, sync_task};
+
+use kassa_core::payment::{PaymentTransaction, PrepayInfo};
+
+/// The envelope's `kind` of a command to ask the gateway about a payment.
+pub const QUERY_KIND: &str = "payment.query.v1";
+
+/// A payment and how to pay it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaymentView {
+    /// The payment.
+    pub transaction: PaymentTransaction,
+    /// How to pay it, while it can be paid.
+    pub prepay: Option<PrepayInfo>,
+}

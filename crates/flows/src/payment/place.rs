@@ -1,0 +1,272 @@
+//! Place: the call that opens an order at the gateway, made by exactly one worker at a time.
+//!
+//! `PREPARED → SENT` is a conditional update: whoever makes it owns the call. The others wait for
+//! its answer. A call whose answer is not known is followed by a query, and repeated under the same
+//! request number only when the gateway says that it has nothing to show for the first one.
+
+use std::time::Duration;
+
+use gateways::{CallError, PlaceOrder, Placed};
+use kassa_core::channel::ChannelAccount;
+use kassa_core::id::TransactionId;
+use kassa_core::notification::{CallbackRoute, GatewayReason, ReportedPayment};
+use kassa_core::payment::{
+    Attempt, AttemptFact, AttemptStatus, Failure, PaymentFact, PaymentTransaction,
+};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+use super::apply::{self, AttemptChange};
+use super::create::is_conflict;
+use super::{PaymentView, close, sync};
+use crate::{Error, Kassa};
+
+/// How long a caller whose request is being worked on by another waits between two looks.
+const WAIT_MIN: Duration = Duration::from_millis(20);
+/// The longest such wait.
+const WAIT_MAX: Duration = Duration::from_millis(250);
+/// How much longer than the call's own time-out an attempt may stay SENT before its worker counts as
+/// dead and another one goes on.
+const SENT_GRACE: chrono::TimeDelta = chrono::TimeDelta::seconds(5);
+
+/// Brings a written-down payment to the point where the payer can pay, or to its failure.
+pub(super) async fn place(
+    kassa: &Kassa,
+    transaction_id: TransactionId,
+    deadline: Duration,
+) -> Result<PaymentView, Error> {
+    let ends_at = Instant::now() + deadline;
+    let mut wait = WAIT_MIN;
+    loop {
+        let payment = load(kassa, transaction_id).await?;
+        let attempt = load_attempt(kassa, &payment).await?;
+        if !payment.status.is_pending() || attempt.status == AttemptStatus::Open {
+            return answer(payment, attempt);
+        }
+        if is_being_sent(kassa, &attempt) {
+            if Instant::now() + wait >= ends_at {
+                return Err(Error::OutcomeUnknown {
+                    transaction_id: transaction_id.to_string(),
+                });
+            }
+            sleep(wait).await;
+            wait = (wait * 2).min(WAIT_MAX);
+            continue;
+        }
+        match claim(kassa, &attempt).await {
+            Ok(claimed) => return call(kassa, &payment, attempt.status, claimed, ends_at).await,
+            Err(error) if is_conflict(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// The answer to a request that is decided: the same every time.
+fn answer(payment: PaymentTransaction, attempt: Attempt) -> Result<PaymentView, Error> {
+    if let Some(failure) = payment.failure.clone()
+        && !payment.status.is_paid()
+    {
+        return Err(Error::GatewayRefused {
+            channel: payment.channel,
+            transaction_id: payment.id.to_string(),
+            failure,
+        });
+    }
+    let prepay = if payment.status.is_pending() {
+        attempt.prepay
+    } else {
+        None
+    };
+    Ok(PaymentView {
+        transaction: payment,
+        prepay,
+    })
+}
+
+fn is_being_sent(kassa: &Kassa, attempt: &Attempt) -> bool {
+    let age = kassa.clock.now().signed_duration_since(attempt.updated_at);
+    let call = chrono::TimeDelta::from_std(kassa.settings.call_timeout).unwrap_or(SENT_GRACE);
+    let limit = call.checked_add(&SENT_GRACE).unwrap_or(SENT_GRACE);
+    attempt.status == AttemptStatus::Sent && age < limit
+}
+
+/// Takes the right to call: only one of many gets it.
+async fn claim(kassa: &Kassa, attempt: &Attempt) -> Result<Attempt, Error> {
+    let tx = kassa.store.begin().await?;
+    let locked = tx.load_attempt_for_update_in_tx(attempt.id).await?;
+    if locked.get().version != attempt.version {
+        return Err(Error::RequestInFlight);
+    }
+    let claimed = Attempt {
+        status: attempt.status.after(AttemptFact::Sending),
+        updated_at: kassa.clock.now(),
+        ..attempt.clone()
+    };
+    let claimed = tx.update_attempt_in_tx(locked, claimed).await?;
+    tx.commit().await?;
+    Ok(claimed)
+}
+
+async fn call(
+    kassa: &Kassa,
+    payment: &PaymentTransaction,
+    before: AttemptStatus,
+    attempt: Attempt,
+    ends_at: Instant,
+) -> Result<PaymentView, Error> {
+    let open = kassa.account(attempt.channel_account_id).await?;
+    let was_sent = before != AttemptStatus::Prepared;
+    if was_sent && let Some(view) = ask_first(kassa, payment, &attempt, ends_at).await? {
+        return Ok(view);
+    }
+    let order = order(kassa, payment, &attempt, &open.account)?;
+    let limit = ends_at.min(Instant::now() + kassa.settings.call_timeout);
+    let outcome = timeout_at(limit, open.gateway.place(&order))
+        .await
+        .unwrap_or_else(|_elapsed| Err(CallError::Unknown("no answer in time".to_owned())));
+    match outcome {
+        Ok(placed) => store_placed(kassa, payment.id, &attempt, placed).await,
+        Err(CallError::Refused(reason) | CallError::Misconfigured(reason)) => {
+            refused(kassa, payment, &attempt, reason, was_sent).await
+        }
+        Err(CallError::Later(_) | CallError::NotSent(_) | CallError::Unknown(_)) => {
+            mark_unknown(kassa, &attempt).await?;
+            Err(Error::OutcomeUnknown {
+                transaction_id: payment.id.to_string(),
+            })
+        }
+    }
+}
+
+/// An earlier call may have arrived: its outcome is asked for before the order is placed again.
+/// `None`: nothing there yet, or still open, so placing again is right.
+async fn ask_first(
+    kassa: &Kassa,
+    payment: &PaymentTransaction,
+    attempt: &Attempt,
+    ends_at: Instant,
+) -> Result<Option<PaymentView>, Error> {
+    let left = ends_at.saturating_duration_since(Instant::now());
+    let report = timeout(left, sync::query(kassa, attempt))
+        .await
+        .map_err(|_elapsed| Error::OutcomeUnknown {
+            transaction_id: payment.id.to_string(),
+        })??;
+    match report.state {
+        ReportedPayment::Unpaid | ReportedPayment::NotFound => Ok(None),
+        ReportedPayment::Paid { .. } | ReportedPayment::Closed | ReportedPayment::Failed(_) => {
+            apply::apply_payment_report(kassa, attempt.channel_account_id, &report).await?;
+            let payment = load(kassa, payment.id).await?;
+            let attempt = load_attempt(kassa, &payment).await?;
+            answer(payment, attempt).map(Some)
+        }
+    }
+}
+
+/// A refusal is final, unless an earlier call of the same number may have opened the order: then
+/// that one is closed at the gateway first, so that nobody can pay it any more.
+async fn refused(
+    kassa: &Kassa,
+    payment: &PaymentTransaction,
+    attempt: &Attempt,
+    reason: GatewayReason,
+    was_sent: bool,
+) -> Result<PaymentView, Error> {
+    if was_sent {
+        close::close_at_gateway(kassa, attempt).await?;
+    }
+    let failure = Failure {
+        code: reason.code,
+        message: reason.message,
+    };
+    let change = AttemptChange::failed(failure.clone());
+    apply::apply_to_attempt(
+        kassa,
+        payment.id,
+        attempt.id,
+        change,
+        &PaymentFact::Failed(failure),
+    )
+    .await?;
+    let payment = load(kassa, payment.id).await?;
+    let attempt = load_attempt(kassa, &payment).await?;
+    answer(payment, attempt)
+}
+
+async fn store_placed(
+    kassa: &Kassa,
+    transaction_id: TransactionId,
+    attempt: &Attempt,
+    placed: Placed,
+) -> Result<PaymentView, Error> {
+    let change = AttemptChange::placed(placed.prepay, placed.gateway_transaction_id);
+    apply::apply_to_attempt(
+        kassa,
+        transaction_id,
+        attempt.id,
+        change,
+        &PaymentFact::Placed,
+    )
+    .await?;
+    let payment = load(kassa, transaction_id).await?;
+    let attempt = load_attempt(kassa, &payment).await?;
+    answer(payment, attempt)
+}
+
+async fn mark_unknown(kassa: &Kassa, attempt: &Attempt) -> Result<(), Error> {
+    let tx = kassa.store.begin().await?;
+    let locked = tx.load_attempt_for_update_in_tx(attempt.id).await?;
+    let now = Attempt {
+        status: locked.get().status.after(AttemptFact::NoAnswer),
+        updated_at: kassa.clock.now(),
+        ..locked.get().clone()
+    };
+    tx.update_attempt_in_tx(locked, now).await?;
+    tx.commit().await?;
+    metrics::counter!("kassa_attempts_unknown_total").increment(1);
+    tracing::warn!(attempt.id = %attempt.id, "the outcome of placing an order is unknown");
+    Ok(())
+}
+
+fn order(
+    kassa: &Kassa,
+    payment: &PaymentTransaction,
+    attempt: &Attempt,
+    account: &ChannelAccount,
+) -> Result<PlaceOrder, Error> {
+    Ok(PlaceOrder {
+        request_number: attempt.request_number(),
+        method: attempt.method,
+        amount: attempt.amount,
+        subject: payment.subject.clone(),
+        payer: attempt.payer.clone(),
+        client_ip: payment.client_ip,
+        expires_at: attempt.expires_at,
+        notify_url: kassa.callback_url(account, CallbackRoute::Payment)?,
+        return_url: Some(kassa.return_url(account.channel(), account.code.as_str())?),
+    })
+}
+
+pub(super) async fn load(
+    kassa: &Kassa,
+    transaction_id: TransactionId,
+) -> Result<PaymentTransaction, Error> {
+    kassa
+        .store
+        .find_payment(transaction_id)
+        .await?
+        .ok_or_else(|| Error::NotFound {
+            resource: "payment",
+            name: transaction_id.to_string(),
+        })
+}
+
+pub(super) async fn load_attempt(
+    kassa: &Kassa,
+    payment: &PaymentTransaction,
+) -> Result<Attempt, Error> {
+    kassa
+        .store
+        .find_attempt(payment.current_attempt_id)
+        .await?
+        .ok_or_else(|| Error::internal("a payment without its attempt"))
+}

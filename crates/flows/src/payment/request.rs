@@ -1,0 +1,193 @@
+//! The request to create a payment, and what can be wrong with it before anything is looked up.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use chrono::TimeDelta;
+use gateways::registry;
+use kassa_core::Money;
+use kassa_core::channel::{Channel, GatewayName, Method};
+use kassa_core::text::{
+    AccountCode, BusinessOrderId, BusinessOrderType, PayerId, RequestId, Subject, UserId,
+};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use crate::FieldViolation;
+
+/// The shortest time to expiry.
+pub const EXPIRY_MIN: TimeDelta = TimeDelta::minutes(1);
+/// The longest time to expiry.
+pub const EXPIRY_MAX: TimeDelta = TimeDelta::days(7);
+/// The time to expiry if none is given.
+pub const EXPIRY_DEFAULT: TimeDelta = TimeDelta::minutes(30);
+
+/// A request to create a payment: every field well-formed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreatePayment {
+    /// The caller's idempotency key.
+    pub request_id: RequestId,
+    /// Its order.
+    pub business_order_id: BusinessOrderId,
+    /// What kind of order.
+    pub business_order_type: Option<BusinessOrderType>,
+    /// Its user.
+    pub user_id: Option<UserId>,
+    /// What the payer pays through.
+    pub channel: Channel,
+    /// How.
+    pub method: Method,
+    /// How much.
+    pub amount: Money,
+    /// What the payer sees.
+    pub subject: Subject,
+    /// The gateway's id of the payer.
+    pub payer: Option<PayerId>,
+    /// The payer's address.
+    pub client_ip: Option<IpAddr>,
+    /// Where the payer's browser goes in the end.
+    pub return_url: Option<String>,
+    /// How long the payer may pay.
+    pub time_to_expiry: TimeDelta,
+    /// The caller's own notes.
+    pub metadata: BTreeMap<String, String>,
+    /// The channel account to use.
+    pub channel_account: Option<AccountCode>,
+}
+
+impl CreatePayment {
+    /// SHA-256 over everything but the idempotency key: tells a repeat from another request.
+    pub(crate) fn fingerprint(&self) -> String {
+        let content = json!([
+            self.business_order_id,
+            self.business_order_type,
+            self.user_id,
+            self.channel,
+            self.method,
+            self.amount.amount_minor(),
+            self.amount.currency(),
+            self.subject,
+            self.payer,
+            self.client_ip,
+            self.return_url,
+            self.time_to_expiry.num_milliseconds(),
+            self.metadata,
+            self.channel_account,
+        ]);
+        hex::encode(Sha256::digest(content.to_string().as_bytes()))
+    }
+}
+
+/// What of a request is known to be well-formed; `None` where a field was missing or malformed.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Draft<'a> {
+    /// The channel.
+    pub channel: Option<Channel>,
+    /// The method.
+    pub method: Option<Method>,
+    /// The amount.
+    pub amount: Option<Money>,
+    /// The WeChat openid, as given.
+    pub openid: Option<&'a str>,
+    /// The Alipay user id, as given.
+    pub buyer_id: Option<&'a str>,
+    /// Whether the payer's address was given.
+    pub has_client_ip: bool,
+    /// The time to expiry.
+    pub time_to_expiry: Option<TimeDelta>,
+}
+
+/// What is wrong between the fields: method not of the channel, payer missing or of another channel,
+/// amount or currency that the gateway does not take.
+pub fn violations(draft: &Draft<'_>) -> Vec<FieldViolation> {
+    let mut found = Vec::new();
+    if let Some(expiry) = draft.time_to_expiry
+        && !(EXPIRY_MIN..=EXPIRY_MAX).contains(&expiry)
+    {
+        found.push(FieldViolation::new(
+            "time_to_expiry",
+            "must be from 60 s to 604800 s",
+        ));
+    }
+    if draft.amount.is_some_and(Money::is_zero) {
+        found.push(FieldViolation::new(
+            "amount.amount",
+            "must be more than zero",
+        ));
+    }
+    if let Some(channel) = draft.channel {
+        found.extend(payer_violations(draft, channel));
+        found.extend(capability_violations(draft, channel));
+    }
+    found
+}
+
+fn payer_violations(draft: &Draft<'_>, channel: Channel) -> Option<FieldViolation> {
+    match channel {
+        Channel::Alipay if draft.openid.is_some() => Some(FieldViolation::new(
+            "openid",
+            "belongs to WECHAT_PAY; ALIPAY takes a buyer_id",
+        )),
+        Channel::WechatPay if draft.buyer_id.is_some() => Some(FieldViolation::new(
+            "buyer_id",
+            "belongs to ALIPAY; WECHAT_PAY takes an openid",
+        )),
+        Channel::Alipay | Channel::WechatPay => None,
+    }
+}
+
+fn capability_violations(draft: &Draft<'_>, channel: Channel) -> Vec<FieldViolation> {
+    let gateway = gateway_of(channel);
+    let capabilities = registry::capabilities(gateway);
+    let mut found = Vec::new();
+    if let Some(method) = draft.method {
+        match capabilities.method(method) {
+            None => found.push(FieldViolation::new(
+                "payment_method",
+                format!("{method} is not a method of {channel}"),
+            )),
+            Some(capability) => {
+                let has_payer = draft.openid.is_some() || draft.buyer_id.is_some();
+                if capability.needs_payer && !has_payer {
+                    let field = match channel {
+                        Channel::Alipay => "buyer_id",
+                        Channel::WechatPay => "openid",
+                    };
+                    found.push(FieldViolation::new(
+                        field,
+                        format!("is required for {method}"),
+                    ));
+                }
+                if capability.needs_client_ip && !draft.has_client_ip {
+                    found.push(FieldViolation::new(
+                        "client_ip",
+                        format!("is required for {method} of {channel}"),
+                    ));
+                }
+            }
+        }
+    }
+    if let Some(amount) = draft.amount {
+        if !capabilities.currencies.contains(&amount.currency().code()) {
+            found.push(FieldViolation::new(
+                "amount.currency_code",
+                format!("{channel} takes {}", capabilities.currencies.join(", ")),
+            ));
+        } else if amount.amount_minor() > capabilities.amount_minor_max {
+            found.push(FieldViolation::new(
+                "amount.amount",
+                format!("is more than {channel} takes in one payment"),
+            ));
+        }
+    }
+    found
+}
+
+/// The gateway whose capabilities stand for a channel. Accounts of one channel may sit at different
+/// versions of a gateway's API; what they take of a payer is the same.
+fn gateway_of(channel: Channel) -> GatewayName {
+    match channel {
+        Channel::Alipay => GatewayName::Alipay,
+        Channel::WechatPay => GatewayName::WechatV3,
+    }
+}

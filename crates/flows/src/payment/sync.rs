@@ -1,0 +1,117 @@
+//! Synchronise: ask the gateway now, and apply what it says.
+
+use gateways::CallError;
+use kassa_core::id::{EnvelopeId, TransactionId};
+use kassa_core::notification::PaymentReport;
+use kassa_core::payment::{Attempt, AttemptStatus, PaymentTransaction};
+use kassa_core::text::AppId;
+use runtime::queue::Envelope;
+use runtime::telemetry::trace_context;
+use serde::{Deserialize, Serialize};
+
+use super::{PaymentView, QUERY_KIND, apply, place};
+use crate::{Disposition, Error, Kassa, refund};
+
+/// The payload of a [`QUERY_KIND`] command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueryCommand {
+    /// The payment to ask about.
+    pub transaction_id: TransactionId,
+}
+
+/// Asks the gateway about a payment of `app` and its open refunds, and applies the answers.
+///
+/// # Errors
+/// [`Error::NotFound`]; [`Error::OutcomeUnknown`] where the gateway cannot be asked now.
+pub async fn sync(kassa: &Kassa, app: &AppId, id: TransactionId) -> Result<PaymentView, Error> {
+    let payment = kassa
+        .store
+        .find_payment_of_app(app, id)
+        .await?
+        .ok_or_else(|| Error::NotFound {
+            resource: "payment",
+            name: id.to_string(),
+        })?;
+    sync_payment(kassa, &payment).await?;
+    let payment = place::load(kassa, id).await?;
+    let attempt = place::load_attempt(kassa, &payment).await?;
+    let prepay = if payment.status.is_pending() {
+        attempt.prepay
+    } else {
+        None
+    };
+    Ok(PaymentView {
+        transaction: payment,
+        prepay,
+    })
+}
+
+/// A query that somebody asked for by message, for example the payer's return page.
+pub async fn sync_task(kassa: &Kassa, envelope: &Envelope) -> Result<Disposition, Error> {
+    let command: QueryCommand = match serde_json::from_value(envelope.payload.clone()) {
+        Ok(command) => command,
+        Err(error) => {
+            return Ok(Disposition::Park(format!(
+                "unreadable query command: {error}"
+            )));
+        }
+    };
+    match kassa.store.find_payment(command.transaction_id).await? {
+        Some(payment) => {
+            sync_payment(kassa, &payment).await?;
+            Ok(Disposition::Done)
+        }
+        None => Ok(Disposition::Park(format!(
+            "no payment {}",
+            command.transaction_id
+        ))),
+    }
+}
+
+/// The command that makes a worker ask about a payment.
+///
+/// # Errors
+/// [`Error::Internal`] if it cannot be written.
+pub fn query_command(kassa: &Kassa, transaction_id: TransactionId) -> Result<Envelope, Error> {
+    Ok(Envelope {
+        id: EnvelopeId::new(&kassa.ids),
+        kind: QUERY_KIND.to_owned(),
+        created_at: kassa.clock.now(),
+        trace: trace_context::current(),
+        payload: serde_json::to_value(QueryCommand { transaction_id }).map_err(Error::internal)?,
+    })
+}
+
+async fn sync_payment(kassa: &Kassa, payment: &PaymentTransaction) -> Result<(), Error> {
+    for attempt in kassa.store.list_attempts(payment.id).await? {
+        if attempt.status == AttemptStatus::Prepared || attempt.status.is_ended() {
+            continue;
+        }
+        let report = query(kassa, &attempt).await?;
+        apply::apply_payment_report(kassa, attempt.channel_account_id, &report).await?;
+    }
+    refund::sync_open_refunds(kassa, payment).await
+}
+
+/// Asks the gateway what became of an attempt.
+pub(super) async fn query(kassa: &Kassa, attempt: &Attempt) -> Result<PaymentReport, Error> {
+    let open = kassa.account(attempt.channel_account_id).await?;
+    let number = attempt.request_number();
+    tokio::time::timeout(kassa.settings.call_timeout, open.gateway.query(&number))
+        .await
+        .unwrap_or_else(|_elapsed| Err(CallError::Unknown("no answer in time".to_owned())))
+        .map_err(|error| call_failed(attempt, &error))
+}
+
+/// A question that brought no answer leaves everything open.
+pub(super) fn call_failed(attempt: &Attempt, error: &CallError) -> Error {
+    tracing::warn!(
+        payment.id = %attempt.transaction_id,
+        attempt.no = attempt.attempt_no,
+        error = %error,
+        "the gateway could not be asked"
+    );
+    Error::OutcomeUnknown {
+        transaction_id: attempt.transaction_id.to_string(),
+    }
+}

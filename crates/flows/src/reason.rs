@@ -1,0 +1,99 @@
+//! The machine-readable reasons of errors. A caller can act on the reason alone; `docs/errors.md`
+//! lists them.
+
+/// Why a request was refused or failed. The word is the `reason` of the answer's `ErrorInfo`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// One or more fields are wrong; the answer names each.
+    InvalidArgument,
+    /// No such thing, or not the caller's.
+    ResourceNotFound,
+    /// The same idempotency key was used with another content.
+    IdempotencyMismatch,
+    /// Something with this name exists.
+    AlreadyExists,
+    /// The business order is paid.
+    OrderAlreadyPaid,
+    /// The payment is not in a state in which this is possible.
+    PaymentState,
+    /// More than can be given back.
+    RefundExceedsRefundable,
+    /// No active channel account of the app takes this payment.
+    NoChannelAccount,
+    /// The amount is outside the channel account's limits.
+    AmountOutsideLimits,
+    /// The gateway refused for good.
+    GatewayRefused,
+    /// The gateway refuses our account or configuration; an operator must act.
+    GatewayMisconfigured,
+    /// The gateway's answer is not known yet: send the same request again.
+    OutcomeUnknown,
+    /// The same request is being worked on: send it again in a moment.
+    RequestInFlight,
+    /// The thing was changed meanwhile: read it and decide again.
+    VersionConflict,
+    /// The database or the broker is away: send the same request again.
+    ServiceUnavailable,
+    /// The token is missing, malformed, expired or not signed by a key of the app.
+    Unauthenticated,
+    /// The token does not carry the scope that the call needs.
+    ScopeMissing,
+    /// Too many requests.
+    RateLimited,
+    /// The caller's deadline passed.
+    DeadlineExceeded,
+    /// A fault of Kassa.
+    Internal,
+}
+
+impl Reason {
+    /// Every reason, for the documentation.
+    pub const ALL: &'static [Self] = &[
+        Self::InvalidArgument,
+        Self::ResourceNotFound,
+        Self::IdempotencyMismatch,
+        Self::AlreadyExists,
+        Self::OrderAlreadyPaid,
+        Self::PaymentState,
+        Self::RefundExceedsRefundable,
+        Self::NoChannelAccount,
+        Self::AmountOutsideLimits,
+        Self::GatewayRefused,
+        Self::GatewayMisconfigured,
+        Self::OutcomeUnknown,
+        Self::RequestInFlight,
+        Self::VersionConflict,
+        Self::ServiceUnavailable,
+        Self::Unauthenticated,
+        Self::ScopeMissing,
+        Self::RateLimited,
+        Self::DeadlineExceeded,
+        Self::Internal,
+    ];
+
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidArgument => "INVALID_ARGUMENT",
+            Self::ResourceNotFound => "RESOURCE_NOT_FOUND",
+            Self::IdempotencyMismatch => "IDEMPOTENCY_MISMATCH",
+            Self::AlreadyExists => "ALREADY_EXISTS",
+            Self::OrderAlreadyPaid => "ORDER_ALREADY_PAID",
+            Self::PaymentState => "PAYMENT_STATE",
+            Self::RefundExceedsRefundable => "REFUND_EXCEEDS_REFUNDABLE",
+            Self::NoChannelAccount => "NO_CHANNEL_ACCOUNT",
+            Self::AmountOutsideLimits => "AMOUNT_OUTSIDE_LIMITS",
+            Self::GatewayRefused => "GATEWAY_REFUSED",
+            Self::GatewayMisconfigured => "GATEWAY_MISCONFIGURED",
+            Self::OutcomeUnknown => "OUTCOME_UNKNOWN",
+            Self::RequestInFlight => "REQUEST_IN_FLIGHT",
+            Self::VersionConflict => "VERSION_CONFLICT",
+            Self::ServiceUnavailable => "SERVICE_UNAVAILABLE",
+            Self::Unauthenticated => "UNAUTHENTICATED",
+            Self::ScopeMissing => "SCOPE_MISSING",
+            Self::RateLimited => "RATE_LIMITED",
+            Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
+            Self::Internal => "INTERNAL",
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! Create: reserve the amount, write the refund and the command to submit it, in one transaction.
+
+use kassa_core::Money;
+use kassa_core::event::EventKind;
+use kassa_core::id::{EnvelopeId, RefundId, TransactionId};
+use kassa_core::payment::PaymentTransaction;
+use kassa_core::refund::{RefundStatus, RefundTransaction};
+use kassa_core::text::{AppId, BusinessRefundId, RefundReason};
+use runtime::queue::{Envelope, QueueName};
+use runtime::store::{NewCommand, StoreError, Tx};
+use runtime::telemetry::trace_context;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use super::{SUBMIT_KIND, submit::SubmitCommand};
+use crate::audit::{self, Action};
+use crate::event::record_refund_event_in_tx;
+use crate::{Error, Kassa};
+
+/// A request to refund: every field well-formed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreateRefund {
+    /// The payment.
+    pub transaction_id: TransactionId,
+    /// The caller's own refund request; its idempotency key.
+    pub business_refund_id: BusinessRefundId,
+    /// How much.
+    pub amount: Money,
+    /// Why, for the payer.
+    pub reason: Option<RefundReason>,
+}
+
+impl CreateRefund {
+    fn fingerprint(&self) -> String {
+        let content = json!([
+            self.transaction_id,
+            self.amount.amount_minor(),
+            self.amount.currency(),
+            self.reason,
+        ]);
+        hex::encode(Sha256::digest(content.to_string().as_bytes()))
+    }
+}
+
+/// Creates a refund of a payment of `app`. Repeating the same request answers the same refund.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::IdempotencyMismatch`], [`Error::PaymentState`],
+/// [`Error::RefundExceedsRefundable`].
+pub async fn create(
+    kassa: &Kassa,
+    app: &AppId,
+    request: CreateRefund,
+) -> Result<RefundTransaction, Error> {
+    let fingerprint = request.fingerprint();
+    if let Some(existing) = find_existing(kassa, app, &request, &fingerprint).await? {
+        return Ok(existing);
+    }
+    let payment = refundable_payment(kassa, app, &request).await?;
+    let refund = write_down(kassa, &payment, &request, fingerprint.clone()).await?;
+    let tx = kassa.store.begin().await?;
+    if !tx
+        .reserve_refund_in_tx(payment.id, app, request.amount)
+        .await?
+    {
+        drop(tx);
+        // The same request may have reserved it a moment ago.
+        if let Some(existing) = find_existing(kassa, app, &request, &fingerprint).await? {
+            return Ok(existing);
+        }
+        return Err(refused(kassa, app, &request).await?);
+    }
+    match record_in_tx(kassa, &tx, payment.id, &refund).await {
+        Ok(()) => tx.commit().await?,
+        Err(Error::Store(StoreError::UniqueViolation { .. })) => {
+            drop(tx);
+            let existing = find_existing(kassa, app, &request, &fingerprint).await?;
+            return existing.ok_or(Error::RequestInFlight);
+        }
+        Err(error) => return Err(error),
+    }
+    metrics::counter!("kassa_refunds_created_total", "channel" => payment.channel.as_str())
+        .increment(1);
+    tracing::info!(payment.id = %payment.id, refund.id = %refund.id, "refund created");
+    Ok(refund)
+}
+
+/// The refund that this request made before. The same key with another content is refused.
+async fn find_existing(
+    kassa: &Kassa,
+    app: &AppId,
+    request: &CreateRefund,
+    fingerprint: &str,
+) -> Result<Option<RefundTransaction>, Error> {
+    let id = &request.business_refund_id;
+    match kassa.store.find_refund_by_business_id(app, id).await? {
+        Some(existing) if existing.request_fingerprint != fingerprint => {
+            Err(Error::IdempotencyMismatch {
+                field: "business_refund_id",
+                key: id.to_string(),
+            })
+        }
+        found => Ok(found),
+    }
+}
+
+async fn refundable_payment(
+    kassa: &Kassa,
+    app: &AppId,
+    request: &CreateRefund,
+) -> Result<PaymentTransaction, Error> {
+    let id = request.transaction_id;
+    let payment = kassa
+        .store
+        .find_payment_of_app(app, id)
+        .await?
+        .ok_or_else(|| Error::NotFound {
+            resource: "payment",
+            name: id.to_string(),
+        })?;
+    if request.amount.is_zero() {
+        return Err(Error::field("amount.amount", "must be more than zero"));
+    }
+    let currency = payment.amount_requested.currency();
+    if request.amount.currency() != currency {
+        return Err(Error::field(
+            "amount.currency_code",
+            format!("must be {currency}"),
+        ));
+    }
+    if !payment.status.is_paid() {
+        return Err(Error::PaymentState {
+            transaction_id: id.to_string(),
+            status: payment.status,
+            wanted: "only a paid payment can be refunded",
+        });
+    }
+    Ok(payment)
+}
+
+async fn refused(kassa: &Kassa, app: &AppId, request: &CreateRefund) -> Result<Error, Error> {
+    let payment = refundable_payment(kassa, app, request).await?;
+    let refundable = payment.amount_refundable().map_err(Error::internal)?;
+    Ok(Error::RefundExceedsRefundable {
+        transaction_id: payment.id.to_string(),
+        refundable,
+    })
+}
+
+async fn write_down(
+    kassa: &Kassa,
+    payment: &PaymentTransaction,
+    request: &CreateRefund,
+    fingerprint: String,
+) -> Result<RefundTransaction, Error> {
+    let attempt = kassa
+        .store
+        .find_attempt(payment.current_attempt_id)
+        .await?
+        .ok_or_else(|| Error::internal("a paid payment without its attempt"))?;
+    let now = kassa.clock.now();
+    let id = RefundId::new(&kassa.ids);
+    Ok(RefundTransaction {
+        id,
+        app_id: payment.app_id.clone(),
+        original_transaction_id: payment.id,
+        leg_id: attempt.leg_id,
+        attempt_id: attempt.id,
+        channel_account_id: attempt.channel_account_id,
+        business_refund_id: Some(request.business_refund_id.clone()),
+        request_fingerprint: fingerprint,
+        refund_number: id.to_string(),
+        amount_requested: request.amount,
+        amount_refunded: Money::zero(request.amount.currency()),
+        status: RefundStatus::Pending,
+        reason: request.reason.clone(),
+        gateway_refund_id: None,
+        failure: None,
+        submitted_at: None,
+        created_at: now,
+        updated_at: now,
+        refunded_at: None,
+        version: 1,
+    })
+}
+
+/// The refund, its event, the command to submit it and the audit record: all or nothing.
+async fn record_in_tx(
+    kassa: &Kassa,
+    tx: &Tx,
+    payment_id: TransactionId,
+    refund: &RefundTransaction,
+) -> Result<(), Error> {
+    let locked = tx.load_payment_for_update_in_tx(payment_id).await?;
+    let mut payment = locked.get().clone();
+    payment.updated_at = kassa.clock.now();
+    tx.insert_refund_in_tx(refund).await?;
+    record_refund_event_in_tx(kassa, tx, &mut payment, refund, EventKind::RefundCreated).await?;
+    tx.update_payment_in_tx(locked, payment).await?;
+    let envelope = Envelope {
+        id: EnvelopeId::new(&kassa.ids),
+        kind: SUBMIT_KIND.to_owned(),
+        created_at: kassa.clock.now(),
+        trace: trace_context::current(),
+        payload: serde_json::to_value(SubmitCommand {
+            refund_id: refund.id,
+        })
+        .map_err(Error::internal)?,
+    };
+    let command = NewCommand {
+        id: envelope.id,
+        queue: QueueName::Commands.as_str(),
+        envelope: serde_json::to_value(&envelope).map_err(Error::internal)?,
+        aggregate: payment_id,
+        created_at: envelope.created_at,
+    };
+    tx.append_command_in_tx(&command).await?;
+    let action = Action {
+        actor: refund.app_id.as_str(),
+        name: "refund.create",
+        subject: format!("refunds/{}", refund.id),
+        detail: json!({
+            "transaction_id": payment_id.to_string(),
+            "amount": refund.amount_requested.to_string(),
+        }),
+    };
+    audit::record_in_tx(kassa, tx, action).await
+}

@@ -1,0 +1,15 @@
+//! Refunds: reserve, submit, settle; and the one place where facts change them.
+
+pub mod apply;
+mod create;
+mod find;
+mod list;
+mod submit;
+
+pub use create::{CreateRefund, create};
+pub use find::{RefundKey, find};
+pub use list::{ListRefunds, list};
+pub use submit::{SubmitCommand, submit_task, sync_open_refunds};
+
+/// The envelope's `kind` of a command to submit a refund.
+pub const SUBMIT_KIND: &str = "refund.submit.v1";

@@ -1,0 +1,118 @@
+//! The worker: WHEN something is done. What is done is in `flows`.
+//!
+//! It takes messages off the work queues ([`consumer`]), relays the outbox ([`relay`]) and keeps the
+//! channel accounts and the audit chain up to date ([`upkeep`]). Any number of workers may run at
+//! the same time; none of them is special.
+
+mod consumer;
+mod dispatch;
+mod relay;
+mod upkeep;
+
+use flows::Kassa;
+use kassa_core::id::EnvelopeId;
+use runtime::config::WorkerConfig;
+use runtime::queue::{Consumer, QueueError, QueueName};
+use tokio_util::sync::CancellationToken;
+
+/// More rounds than any test needs: a round that always finds work is a fault.
+const IDLE_ROUNDS_MAX: u32 = 10_000;
+
+/// Why a worker stopped or could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// The broker.
+    #[error("the queue failed")]
+    Queue(#[from] QueueError),
+    /// A flow that the drain depends on.
+    #[error("a flow failed")]
+    Flow(#[from] flows::Error),
+    /// There is always more work.
+    #[error("the worker does not become idle")]
+    NeverIdle,
+}
+
+/// A worker. Cheap to clone; clones are the same worker.
+#[derive(Debug, Clone)]
+pub struct Worker {
+    kassa: Kassa,
+    config: WorkerConfig,
+    /// Names this worker in leases.
+    owner: String,
+}
+
+impl Worker {
+    /// A worker over `kassa`.
+    pub fn new(kassa: Kassa, config: WorkerConfig) -> Self {
+        let owner = format!("worker-{}", EnvelopeId::new(&kassa.ids));
+        Self {
+            kassa,
+            config,
+            owner,
+        }
+    }
+
+    /// Works until `stop` is cancelled, then finishes what it has taken and returns.
+    ///
+    /// # Errors
+    /// [`WorkerError`] if the broker cannot be reached at the start; later it is waited for.
+    pub async fn run(&self, stop: CancellationToken) -> Result<(), WorkerError> {
+        let mut consumers = Vec::new();
+        for queue in QueueName::ALL {
+            let prefetch = self.config.concurrency;
+            consumers.push((*queue, self.kassa.queue.consume(*queue, prefetch).await?));
+        }
+        let mut tasks = tokio::task::JoinSet::new();
+        for (queue, consumer) in consumers {
+            tasks.spawn(consumer::run(
+                self.kassa.clone(),
+                queue,
+                consumer,
+                usize::from(self.config.concurrency),
+                stop.clone(),
+            ));
+        }
+        tasks.spawn(relay::run(
+            self.kassa.clone(),
+            self.config.clone(),
+            self.owner.clone(),
+            stop.clone(),
+        ));
+        tasks.spawn(upkeep::run(self.kassa.clone(), stop));
+        while let Some(ended) = tasks.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a task of the worker ended abnormally");
+            }
+        }
+        Ok(())
+    }
+
+    /// Works until nothing is left to do now: relays the outbox and takes every message that is
+    /// ready. Delayed messages stay. For tests and tools, which never sleep.
+    ///
+    /// # Errors
+    /// [`WorkerError`].
+    pub async fn run_until_idle(&self) -> Result<(), WorkerError> {
+        let mut consumers: Vec<(QueueName, Box<dyn Consumer>)> = Vec::new();
+        for queue in QueueName::ALL {
+            consumers.push((*queue, self.kassa.queue.consume(*queue, 1).await?));
+        }
+        for _ in 0..IDLE_ROUNDS_MAX {
+            let batch = u64::from(self.config.relay_batch);
+            let mut worked = flows::event::relay(&self.kassa, &self.owner, batch)
+                .await?
+                .published
+                > 0;
+            for (queue, consumer) in &mut consumers {
+                while let Some(delivery) = consumer.try_next().await? {
+                    worked = true;
+                    dispatch::deliver(&self.kassa, *queue, delivery).await;
+                }
+            }
+            if !worked {
+                return Ok(());
+            }
+        }
+        Err(WorkerError::NeverIdle)
+    }
+}
