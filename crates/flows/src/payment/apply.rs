@@ -192,7 +192,7 @@ pub(super) async fn apply_fact_in_tx(
     fact: &PaymentFact,
 ) -> Result<Outcome, Error> {
     let transaction_id = payment.get().id;
-    let before = attempt.get().clone();
+    let mut before = attempt.get().clone();
     // An older attempt that ends tells nothing about the newer one; money always counts.
     let concerns_payment =
         payment.get().current_attempt_id == before.id || matches!(fact, PaymentFact::Paid { .. });
@@ -210,6 +210,12 @@ pub(super) async fn apply_fact_in_tx(
         kind,
         Some(AnomalyKind::AmountMismatch | AnomalyKind::CurrencyMismatch)
     );
+    if !mismatched && before.gateway_transaction_id.is_none() {
+        // The payment shows the number that this very fact brings.
+        before
+            .gateway_transaction_id
+            .clone_from(&change.gateway_transaction_id);
+    }
     let attempt_changed = if mismatched {
         false
     } else {

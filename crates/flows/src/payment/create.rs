@@ -59,7 +59,7 @@ pub async fn create(
     }
     metrics::counter!("kassa_payments_created_total", "channel" => payment.channel.as_str())
         .increment(1);
-    place::place(kassa, payment.id, deadline).await
+    Box::pin(place::place(kassa, payment.id, deadline)).await
 }
 
 fn action(payment: &PaymentTransaction) -> Action<'_> {
@@ -88,7 +88,7 @@ async fn resume(
             key: existing.request_id.to_string(),
         });
     }
-    place::place(kassa, existing.id, deadline).await
+    Box::pin(place::place(kassa, existing.id, deadline)).await
 }
 
 /// Somebody else wrote first: the same request, or another one for the same order.
@@ -126,7 +126,7 @@ async fn supersede(kassa: &Kassa, app: &App, request: &CreatePayment) -> Result<
         let Some(open) = others.into_iter().find(|other| other.status.is_pending()) else {
             return Ok(());
         };
-        let ended = close::close_payment(kassa, open).await?;
+        let ended = Box::pin(close::close_payment(kassa, open)).await?;
         if ended.status.is_paid() {
             return Err(already_paid(&ended));
         }

@@ -40,6 +40,9 @@ pub(super) async fn place(
         let payment = load(kassa, transaction_id).await?;
         let attempt = load_attempt(kassa, &payment).await?;
         if !payment.status.is_pending() || attempt.status == AttemptStatus::Open {
+            // They change together but are read one after the other: the payment may be the older
+            // of the two.
+            let payment = load(kassa, transaction_id).await?;
             return answer(payment, attempt);
         }
         if is_being_sent(kassa, &attempt) {
