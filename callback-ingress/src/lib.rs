@@ -16,7 +16,6 @@
 //! | `peer`, `rate_limit` | whose request it is, and how many it may send |
 //! | `callback` | `POST /callbacks/{channel}/{account}/{payment\|refund}` |
 //! | `return_page` | `GET /return/{channel}/{account}` |
-//! | [`refresh`] | the channel accounts in memory, read again every few seconds |
 //! | `main.rs` | a process of its own |
 
 mod body;
@@ -26,7 +25,6 @@ mod handler;
 pub mod options;
 mod peer;
 mod rate_limit;
-pub mod refresh;
 mod reply;
 mod return_page;
 mod route;
@@ -42,14 +40,13 @@ use runtime::store::Store;
 
 pub use error::IngressError;
 pub use options::IngressOptions;
-pub use refresh::keep_accounts_fresh;
 pub use return_page::QUERY_COMMAND_KIND;
 pub use server::Ingress;
 
 /// What the ingress works with.
 #[derive(Debug, Clone)]
 pub struct Deps {
-    /// The channel accounts in memory. Somebody must keep them fresh: [`keep_accounts_fresh`].
+    /// The channel accounts in memory. Somebody must keep them fresh: [`AccountDirectory::keep_fresh`].
     pub accounts: AccountDirectory<Arc<dyn Gateway>>,
     /// Where notifications and query commands go.
     pub queue: Arc<dyn Queue>,

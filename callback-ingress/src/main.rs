@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use backon::{ExponentialBuilder, Retryable};
-use callback_ingress::{Deps, Ingress, IngressOptions, keep_accounts_fresh};
+use callback_ingress::{Deps, Ingress, IngressOptions};
 use clap::Parser;
 use gateways::{AccountConfig, Gateway, registry};
 use kassa_core::{Clock, ErrorKind, IdSource};
@@ -124,7 +124,7 @@ impl Service {
         let every = self.config.ingress.account_refresh();
         tokio::join!(
             ingress.serve(self.soft.clone()),
-            keep_accounts_fresh(accounts.clone(), every, self.soft.clone()),
+            accounts.clone().keep_fresh(every, self.soft.clone()),
             self.watch_accounts(&accounts, every),
         );
         queue.close().await;

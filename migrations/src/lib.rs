@@ -58,16 +58,19 @@ pub struct MigrationState {
 /// Lets one process migrate at a time on PostgreSQL; any number that nobody else uses.
 const MIGRATION_LOCK: i64 = 0x6b61_7373_6101;
 
-/// Applies everything that is pending. Several processes may do it at once on PostgreSQL: they take
-/// turns.
+/// Applies everything that is pending; on PostgreSQL all of it or nothing, and several processes that
+/// do it at once take turns.
 pub async fn up(connection: &DatabaseConnection) -> Result<(), DbErr> {
     if connection.get_database_backend() != DbBackend::Postgres {
         return Migrator::up(connection, None).await;
     }
     let turn = connection.begin().await?;
+    // A migration may take as long as its tables need.
+    turn.execute_unprepared("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0")
+        .await?;
     turn.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
         .await?;
-    Migrator::up(connection, None).await?;
+    Migrator::up(&turn, None).await?;
     turn.commit().await
 }
 

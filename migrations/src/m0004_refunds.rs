@@ -51,7 +51,7 @@ const UP: &[&str] = &[
     "CREATE UNIQUE INDEX uq_refund_transactions_business
         ON refund_transactions (app_id, business_refund_id) WHERE business_refund_id IS NOT NULL",
     "CREATE UNIQUE INDEX uq_refund_transactions_number
-        ON refund_transactions (channel_account_id, refund_number)",
+        ON refund_transactions (attempt_id, refund_number)",
     "CREATE INDEX ix_refund_transactions_payment
         ON refund_transactions (original_transaction_id, created_at DESC, id DESC)",
     "CREATE INDEX ix_refund_transactions_listing

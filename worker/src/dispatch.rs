@@ -20,7 +20,7 @@ pub(crate) async fn deliver(kassa: &Kassa, queue: QueueName, delivery: Box<dyn D
     trace_context::set_parent(&span, &delivery.envelope().trace);
     let started = Instant::now();
     async {
-        let disposition = work(kassa, delivery.as_ref()).await;
+        let disposition = Box::pin(work(kassa, delivery.as_ref())).await;
         end(queue, delivery, disposition).await;
     }
     .instrument(span)
@@ -65,11 +65,14 @@ async fn end(queue: QueueName, delivery: Box<dyn Delivery>, disposition: Disposi
     let word = match &disposition {
         Disposition::Done => "done",
         Disposition::RetryAfter(_) => "retry",
+        Disposition::LookAgain(_) => "look_again",
         Disposition::Park(_) => "parked",
     };
     let ended = match disposition {
         Disposition::Done => delivery.done().await,
-        Disposition::RetryAfter(delay) => delivery.retry_after(delay).await,
+        Disposition::RetryAfter(delay) | Disposition::LookAgain(delay) => {
+            delivery.retry_after(delay).await
+        }
         Disposition::Park(reason) => {
             tracing::error!(reason, "a message was parked");
             delivery.park(&reason).await
@@ -110,5 +113,7 @@ mod tests {
         assert_eq!(last_step(wanted.clone(), last - 1), wanted);
         assert!(matches!(last_step(wanted, last), Disposition::Park(_)));
         assert_eq!(last_step(Disposition::Done, last), Disposition::Done);
+        let healthy = Disposition::LookAgain(Duration::from_secs(1));
+        assert_eq!(last_step(healthy.clone(), last + 5), healthy);
     }
 }

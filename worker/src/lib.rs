@@ -27,6 +27,9 @@ pub enum WorkerError {
     /// A flow that the drain depends on.
     #[error("a flow failed")]
     Flow(#[from] flows::Error),
+    /// A task ended abnormally.
+    #[error("a task of the worker ended abnormally")]
+    Broken,
     /// There is always more work.
     #[error("the worker does not become idle")]
     NeverIdle,
@@ -78,13 +81,20 @@ impl Worker {
             self.owner.clone(),
             stop.clone(),
         ));
-        tasks.spawn(upkeep::run(self.kassa.clone(), stop));
+        tasks.spawn(upkeep::run(self.kassa.clone(), stop.clone()));
+        let mut broken = false;
         while let Some(ended) = tasks.join_next().await {
             if let Err(error) = ended {
-                tracing::error!(%error, "a task of the worker ended abnormally");
+                tracing::error!(%error, "a task of the worker ended abnormally; the others stop");
+                stop.cancel();
+                broken = true;
             }
         }
-        Ok(())
+        if broken {
+            Err(WorkerError::Broken)
+        } else {
+            Ok(())
+        }
     }
 
     /// Works until nothing is left to do now: relays the outbox and takes every message that is

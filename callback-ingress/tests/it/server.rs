@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use callback_ingress::options::TlsIdentity;
-use callback_ingress::{Ingress, IngressError, IngressOptions, keep_accounts_fresh};
+use callback_ingress::{Ingress, IngressError, IngressOptions};
 use runtime::config::IngressConfig;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
@@ -126,11 +126,11 @@ async fn before_the_accounts_are_loaded_gateways_are_asked_to_come_back() {
         (503, Some("1"))
     );
 
-    let refresh = tokio::spawn(keep_accounts_fresh(
-        unloaded.clone(),
-        Duration::from_millis(1),
-        stop.clone(),
-    ));
+    let refresh = tokio::spawn(
+        unloaded
+            .clone()
+            .keep_fresh(Duration::from_millis(1), stop.clone()),
+    );
     while !unloaded.is_loaded() {
         tokio::task::yield_now().await;
     }

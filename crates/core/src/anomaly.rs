@@ -13,7 +13,7 @@ codes! {
         LatePayment = "LATE_PAYMENT",
         /// A second attempt of a paid transaction was paid too. The money is in suspense.
         DuplicatePayment = "DUPLICATE_PAYMENT",
-        /// Paid with another amount than asked for. Nothing was marked paid; the money is in suspense.
+        /// Reported paid with another amount than asked for. Nothing was marked paid or booked.
         AmountMismatch = "AMOUNT_MISMATCH",
         /// Paid in another currency. Nothing was marked paid.
         CurrencyMismatch = "CURRENCY_MISMATCH",

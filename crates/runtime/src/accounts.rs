@@ -4,11 +4,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use kassa_core::Secret;
 use kassa_core::channel::{Channel, ChannelAccount};
 use kassa_core::id::ChannelAccountId;
 use kassa_core::text::AccountCode;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
 
 use crate::keyring::{Keyring, KeyringError, Place, Sealed};
 use crate::store::{Store, StoreError};
@@ -192,6 +195,30 @@ impl<G: Clone> AccountDirectory<G> {
         let secrets = open_credentials(&self.keyring, account.id, sealed)
             .map_err(|error| error.to_string())?;
         (self.open)(account, secrets)
+    }
+
+    /// Reads the accounts now and then `every` so often, until told to stop. While the database is away
+    /// what was known stays in use; that is logged once when it begins and once when it ends.
+    pub async fn keep_fresh(self, every: Duration, stop: CancellationToken) {
+        let mut ticks = tokio::time::interval(every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut is_away = false;
+        while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+            let Some(result) = stop.run_until_cancelled(self.refresh()).await else {
+                return;
+            };
+            let was_away = is_away;
+            is_away = result.is_err();
+            match result {
+                Ok(()) if was_away => tracing::info!("channel accounts can be read again"),
+                Err(error) if !was_away => tracing::warn!(
+                    error = %error,
+                    accounts.loaded = self.is_loaded(),
+                    "channel accounts cannot be read; those in memory stay in use"
+                ),
+                Ok(()) | Err(_) => {}
+            }
+        }
     }
 
     /// Whether it was filled at least once.

@@ -118,14 +118,14 @@ fn placed(state: PaymentState) -> Decision {
 }
 
 fn paid(state: PaymentState, amount: Money, known: bool) -> Decision {
-    if known {
-        return Decision::AlreadyApplied;
-    }
     if amount.currency() != state.requested.currency() {
         return Decision::Anomalous(AnomalyKind::CurrencyMismatch);
     }
     if amount != state.requested {
         return Decision::Anomalous(AnomalyKind::AmountMismatch);
+    }
+    if known {
+        return Decision::AlreadyApplied;
     }
     let after = PaymentState {
         status: PaymentStatus::PaidSuccess,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use gateways::{AccountConfig, registry};
-use kassa_core::channel::{AccountLimits, GatewayName};
+use kassa_core::channel::{AccountLimits, ChannelAccount, GatewayName};
 use kassa_core::id::ChannelAccountId;
 use kassa_core::{Money, Secret};
 use runtime::accounts::seal_credentials;
@@ -81,10 +81,7 @@ pub(super) fn check(
         secrets: secrets.clone(),
     };
     if let Err(error) = registry::open(&config, &kassa.gateway_deps) {
-        let prefix = match gateway {
-            GatewayName::Alipay => "settings.alipay",
-            GatewayName::WechatV3 => "settings.wechat_v3",
-        };
+        let prefix = prefix(gateway);
         found.extend(error.problems.into_iter().map(|problem| {
             FieldViolation::new(format!("{prefix}.{}", problem.field), problem.expected)
         }));
@@ -93,6 +90,40 @@ pub(super) fn check(
         Ok(())
     } else {
         Err(Error::InvalidInput(found))
+    }
+}
+
+/// Which settings say whose account it is. Orders and refunds under way belong to that merchant, and
+/// its callbacks are checked against it: another merchant is another account.
+fn identity_fields(gateway: GatewayName) -> &'static [&'static str] {
+    match gateway {
+        GatewayName::Alipay => &["app_id", "seller_id"],
+        GatewayName::WechatV3 => &["mchid", "appid"],
+    }
+}
+
+/// Refuses a change of whose account it is.
+pub(super) fn keep_identity(account: &ChannelAccount, settings: &Value) -> Result<(), Error> {
+    let prefix = prefix(account.gateway);
+    let found: Vec<_> = identity_fields(account.gateway)
+        .iter()
+        .filter(|field| account.settings.get(**field) != settings.get(**field))
+        .map(|field| {
+            let description = "cannot change; make a new channel account for another merchant";
+            FieldViolation::new(format!("{prefix}.{field}"), description)
+        })
+        .collect();
+    if found.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::InvalidInput(found))
+    }
+}
+
+fn prefix(gateway: GatewayName) -> &'static str {
+    match gateway {
+        GatewayName::Alipay => "settings.alipay",
+        GatewayName::WechatV3 => "settings.wechat_v3",
     }
 }
 

@@ -42,6 +42,7 @@ pub async fn update(
 ) -> Result<ChannelAccount, Error> {
     let before = find_sealed(kassa, &change.code).await?;
     let id = before.account.id;
+    settings::keep_identity(&before.account, &change.settings)?;
     let mut secrets = open_credentials(&kassa.keyring, id, &before.credentials_sealed)?;
     let changed: Vec<String> = change.secrets.keys().cloned().collect();
     secrets.extend(change.secrets);

@@ -4,7 +4,7 @@
 //! of its rows, so the events of one payment go out in order. A crash between publish and mark
 //! repeats events, never loses or skips one.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use runtime::queue::{Envelope, EventMessage, QueueName, TraceContext};
 use runtime::store::{Destination, OutboxRow};
@@ -25,11 +25,13 @@ pub struct Relayed {
     pub published: usize,
 }
 
-/// One pass: leases the free shards for `owner`, publishes up to `batch` rows of each, marks them.
+/// One pass: leases the free shards for `owner`, publishes up to `batch` rows of each, marks them. A
+/// shard that fails does not keep the others from their turn. A pass ends well within its lease.
 ///
 /// # Errors
-/// [`Error`] if the store or the broker is away; what was published before stays marked.
+/// The first [`Error`] of a shard if nothing could be published.
 pub async fn relay(kassa: &Kassa, owner: &str, batch: u64) -> Result<Relayed, Error> {
+    let started = Instant::now();
     let now = kassa.clock.now();
     let until = now
         .checked_add_signed(chrono::TimeDelta::from_std(LEASE).map_err(Error::internal)?)
@@ -42,11 +44,24 @@ pub async fn relay(kassa: &Kassa, owner: &str, batch: u64) -> Result<Relayed, Er
         shards: leased.len(),
         published: 0,
     };
+    let mut failure = None;
     for shard in leased {
-        let published = relay_shard(kassa, shard, batch).await?;
-        relayed.published = relayed.published.saturating_add(published);
+        if started.elapsed() > LEASE / 2 {
+            break;
+        }
+        match relay_shard(kassa, shard, batch).await {
+            Ok(published) => relayed.published = relayed.published.saturating_add(published),
+            Err(error) => failure = failure.or(Some(error)),
+        }
     }
-    Ok(relayed)
+    match failure {
+        Some(error) if relayed.published == 0 => Err(error),
+        Some(error) => {
+            tracing::warn!(%error, "a shard of the outbox could not be relayed");
+            Ok(relayed)
+        }
+        None => Ok(relayed),
+    }
 }
 
 async fn relay_shard(kassa: &Kassa, shard: i16, batch: u64) -> Result<usize, Error> {
@@ -64,7 +79,8 @@ async fn relay_shard(kassa: &Kassa, shard: i16, batch: u64) -> Result<usize, Err
     outcome.map(|()| published.len())
 }
 
-/// Publishes rows in order; `published` holds those that are confirmed even when it fails midway.
+/// Publishes rows; `published` holds those that are confirmed even when it fails midway. Only events
+/// need their order: commands go first, so that no event that is stuck holds back a refund.
 async fn publish(kassa: &Kassa, rows: &[OutboxRow], published: &mut Vec<i64>) -> Result<(), Error> {
     let mut events: Vec<(i64, EventMessage)> = Vec::new();
     for row in rows {
@@ -87,7 +103,6 @@ async fn publish(kassa: &Kassa, rows: &[OutboxRow], published: &mut Vec<i64>) ->
                 events.push((row.seq, message));
             }
             Destination::Command { queue, .. } => {
-                flush(kassa, &mut events, published).await?;
                 publish_command(kassa, row, queue).await?;
                 published.push(row.seq);
             }

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use crate::payment::apply::{Finding, Outcome, apply_payment_report_in_tx};
 use crate::refund::apply::apply_refund_report_in_tx;
+use crate::refund::complete_report;
 use crate::{Disposition, Error, Kassa};
 
 /// Takes one notification off the queue.
@@ -25,7 +26,7 @@ pub async fn take_task(kassa: &Kassa, envelope: &Envelope) -> Result<Disposition
         Err(reason) => return Ok(Disposition::Park(reason)),
     };
     let open = kassa.account(notification.channel_account_id).await?;
-    let translated = match open.gateway.translate(&notification) {
+    let mut translated = match open.gateway.translate(&notification) {
         Ok(translated) => translated,
         Err(error) => {
             return Ok(Disposition::Park(format!(
@@ -33,6 +34,12 @@ pub async fn take_task(kassa: &Kassa, envelope: &Envelope) -> Result<Disposition
             )));
         }
     };
+    if let Some(report) = &mut translated.refund
+        && translated.foreign.is_none()
+    {
+        let account = notification.channel_account_id;
+        complete_report(kassa, account, report, translated.payment.is_some()).await?;
+    }
     let tx = kassa.store.begin().await?;
     if let Inserted::Repeat { status } = tx.insert_notification_in_tx(&notification).await? {
         tracing::debug!(

@@ -2,7 +2,7 @@
 
 use gateways::{CallError, Closed};
 use kassa_core::id::TransactionId;
-use kassa_core::notification::ReportedPayment;
+use kassa_core::notification::{PaymentReport, ReportedPayment};
 use kassa_core::payment::{Attempt, AttemptStatus, PaymentFact, PaymentTransaction};
 use kassa_core::text::AppId;
 use serde_json::json;
@@ -61,6 +61,10 @@ pub(super) async fn close_payment(
     if attempt.status == AttemptStatus::Prepared && close_unsent(kassa, &payment, &attempt).await? {
         return place::load(kassa, payment.id).await;
     }
+    // The order may be on its way: what the gateway says about it now proves nothing.
+    if place::is_being_sent(kassa, &attempt) {
+        return Err(Error::RequestInFlight);
+    }
     close_at_gateway(kassa, &attempt).await?;
     place::load(kassa, payment.id).await
 }
@@ -84,15 +88,35 @@ async fn close_unsent(
     Ok(outcome.changed)
 }
 
-/// Asks, closes, asks again: whatever the gateway says in the end is applied.
-pub(super) async fn close_at_gateway(kassa: &Kassa, attempt: &Attempt) -> Result<(), Error> {
-    let report = sync::query(kassa, attempt).await?;
-    match report.state {
-        ReportedPayment::Paid { .. } | ReportedPayment::Closed | ReportedPayment::Failed(_) => {
+/// What ending an attempt at the gateway came to.
+pub(super) enum Ended {
+    /// It is closed now, or was never there.
+    Closed,
+    /// It had ended before: this is what the gateway says of it.
+    Reported(PaymentReport),
+}
+
+/// Ends an attempt at the gateway and applies what came of it.
+async fn close_at_gateway(kassa: &Kassa, attempt: &Attempt) -> Result<(), Error> {
+    match end_at_gateway(kassa, attempt).await? {
+        Ended::Reported(report) => {
             apply::apply_payment_report(kassa, attempt.channel_account_id, &report).await?;
-            return Ok(());
         }
-        ReportedPayment::Unpaid | ReportedPayment::NotFound => {}
+        Ended::Closed => {
+            let change = AttemptChange::closed();
+            let fact = PaymentFact::Closed;
+            let id = attempt.transaction_id;
+            apply::apply_to_attempt(kassa, id, attempt.id, change, &fact).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Asks, closes, asks again. Changes nothing here.
+pub(super) async fn end_at_gateway(kassa: &Kassa, attempt: &Attempt) -> Result<Ended, Error> {
+    let report = sync::query(kassa, attempt).await?;
+    if is_definite(&report) {
+        return Ok(Ended::Reported(report));
     }
     let open = kassa.account(attempt.channel_account_id).await?;
     let number = attempt.request_number();
@@ -102,24 +126,23 @@ pub(super) async fn close_at_gateway(kassa: &Kassa, attempt: &Attempt) -> Result
         .unwrap_or_else(|_elapsed| Err(CallError::Unknown("no answer in time".to_owned())))
         .map_err(|error| sync::call_failed(attempt, &error))?;
     match closed {
-        Closed::Closed => {
-            let change = AttemptChange::closed();
-            let fact = PaymentFact::Closed;
-            let id = attempt.transaction_id;
-            apply::apply_to_attempt(kassa, id, attempt.id, change, &fact).await?;
-            Ok(())
-        }
+        Closed::Closed => Ok(Ended::Closed),
         Closed::NotClosable => {
             let report = sync::query(kassa, attempt).await?;
-            apply::apply_payment_report(kassa, attempt.channel_account_id, &report).await?;
-            match report.state {
-                ReportedPayment::Paid { .. }
-                | ReportedPayment::Closed
-                | ReportedPayment::Failed(_) => Ok(()),
-                ReportedPayment::Unpaid | ReportedPayment::NotFound => Err(Error::OutcomeUnknown {
+            if is_definite(&report) {
+                Ok(Ended::Reported(report))
+            } else {
+                Err(Error::OutcomeUnknown {
                     transaction_id: attempt.transaction_id.to_string(),
-                }),
+                })
             }
         }
+    }
+}
+
+fn is_definite(report: &PaymentReport) -> bool {
+    match report.state {
+        ReportedPayment::Paid { .. } | ReportedPayment::Closed | ReportedPayment::Failed(_) => true,
+        ReportedPayment::Unpaid | ReportedPayment::NotFound => false,
     }
 }

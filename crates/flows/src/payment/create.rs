@@ -11,11 +11,14 @@ use kassa_core::payment::{
 use kassa_core::{ErrorKind, Money};
 use runtime::store::StoreError;
 use serde_json::json;
+use tokio::time::{Instant, timeout_at};
 
 use super::{CreatePayment, PaymentView, close, place};
 use crate::audit::{self, Action};
 use crate::{Error, Kassa};
 
+/// What of the caller's patience is kept for writing down what became of a call.
+const ANSWER_MARGIN: Duration = Duration::from_millis(250);
 /// How often an open payment of the same order is closed before the caller is asked to come again:
 /// somebody else may open one in between.
 const SUPERSEDE_TRIES: u32 = 3;
@@ -34,16 +37,19 @@ pub async fn create(
     request: CreatePayment,
     deadline: Duration,
 ) -> Result<PaymentView, Error> {
+    let ends_at = Instant::now() + deadline.saturating_sub(ANSWER_MARGIN);
     let fingerprint = request.fingerprint();
     if let Some(existing) = kassa
         .store
         .find_payment_by_request(&app.id, &request.request_id)
         .await?
     {
-        return resume(kassa, existing, &fingerprint, deadline).await;
+        return resume(kassa, existing, &fingerprint, ends_at).await;
     }
     let account = choose_account(kassa, app, &request)?;
-    supersede(kassa, app, &request).await?;
+    timeout_at(ends_at, supersede(kassa, app, &request))
+        .await
+        .unwrap_or(Err(Error::RequestInFlight))?;
     let (payment, leg, attempt) = write_down(kassa, app, &request, fingerprint.clone(), &account)?;
     let tx = kassa.store.begin().await?;
     match tx.insert_payment_in_tx(&payment, &leg, &attempt).await {
@@ -53,13 +59,13 @@ pub async fn create(
         }
         Err(StoreError::UniqueViolation { .. }) => {
             drop(tx);
-            return lost_the_race(kassa, app, &request, &fingerprint, deadline).await;
+            return lost_the_race(kassa, app, &request, &fingerprint, ends_at).await;
         }
         Err(error) => return Err(error.into()),
     }
     metrics::counter!("kassa_payments_created_total", "channel" => payment.channel.as_str())
         .increment(1);
-    Box::pin(place::place(kassa, payment.id, deadline)).await
+    Box::pin(place::place(kassa, payment.id, ends_at)).await
 }
 
 fn action(payment: &PaymentTransaction) -> Action<'_> {
@@ -80,7 +86,7 @@ async fn resume(
     kassa: &Kassa,
     existing: PaymentTransaction,
     fingerprint: &str,
-    deadline: Duration,
+    ends_at: Instant,
 ) -> Result<PaymentView, Error> {
     if existing.request_fingerprint != fingerprint {
         return Err(Error::IdempotencyMismatch {
@@ -88,7 +94,7 @@ async fn resume(
             key: existing.request_id.to_string(),
         });
     }
-    Box::pin(place::place(kassa, existing.id, deadline)).await
+    Box::pin(place::place(kassa, existing.id, ends_at)).await
 }
 
 /// Somebody else wrote first: the same request, or another one for the same order.
@@ -97,14 +103,14 @@ async fn lost_the_race(
     app: &App,
     request: &CreatePayment,
     fingerprint: &str,
-    deadline: Duration,
+    ends_at: Instant,
 ) -> Result<PaymentView, Error> {
     match kassa
         .store
         .find_payment_by_request(&app.id, &request.request_id)
         .await?
     {
-        Some(existing) => resume(kassa, existing, fingerprint, deadline).await,
+        Some(existing) => resume(kassa, existing, fingerprint, ends_at).await,
         None => Err(Error::RequestInFlight),
     }
 }
@@ -129,6 +135,13 @@ async fn supersede(kassa: &Kassa, app: &App, request: &CreatePayment) -> Result<
         let ended = Box::pin(close::close_payment(kassa, open)).await?;
         if ended.status.is_paid() {
             return Err(already_paid(&ended));
+        }
+        if ended.status.is_pending() {
+            return Err(Error::PaymentState {
+                transaction_id: ended.id.to_string(),
+                status: ended.status,
+                wanted: "an open payment of this order cannot be closed; see its anomalies",
+            });
         }
     }
     Err(Error::RequestInFlight)

@@ -14,6 +14,7 @@ pub use create::create;
 pub use find::{PaymentKey, find, find_version_after};
 pub use list::{ListPayments, list};
 pub use request::{CreatePayment, Draft, EXPIRY_DEFAULT, EXPIRY_MAX, EXPIRY_MIN, violations};
+pub(crate) use sync::query as query_attempt;
 pub use sync::{QueryCommand, query_command, sync, sync_task};
 
 use kassa_core::payment::{PaymentTransaction, PrepayInfo};

@@ -16,25 +16,27 @@ use kassa_core::payment::{
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::apply::{self, AttemptChange};
+use super::close::{self, Ended};
 use super::create::is_conflict;
-use super::{PaymentView, close, sync};
+use super::{PaymentView, sync};
 use crate::{Error, Kassa};
 
 /// How long a caller whose request is being worked on by another waits between two looks.
 const WAIT_MIN: Duration = Duration::from_millis(20);
 /// The longest such wait.
 const WAIT_MAX: Duration = Duration::from_millis(250);
-/// How much longer than the call's own time-out an attempt may stay SENT before its worker counts as
-/// dead and another one goes on.
+/// The most calls that are made under one claim.
+const CALLS_PER_CLAIM: u32 = 3;
+/// How much longer than its calls can take an attempt may stay SENT before its worker counts as dead
+/// and another one goes on.
 const SENT_GRACE: chrono::TimeDelta = chrono::TimeDelta::seconds(5);
 
 /// Brings a written-down payment to the point where the payer can pay, or to its failure.
 pub(super) async fn place(
     kassa: &Kassa,
     transaction_id: TransactionId,
-    deadline: Duration,
+    ends_at: Instant,
 ) -> Result<PaymentView, Error> {
-    let ends_at = Instant::now() + deadline;
     let mut wait = WAIT_MIN;
     loop {
         let payment = load(kassa, transaction_id).await?;
@@ -45,21 +47,22 @@ pub(super) async fn place(
             let payment = load(kassa, transaction_id).await?;
             return answer(payment, attempt);
         }
-        if is_being_sent(kassa, &attempt) {
-            if Instant::now() + wait >= ends_at {
-                return Err(Error::OutcomeUnknown {
-                    transaction_id: transaction_id.to_string(),
-                });
+        if !is_being_sent(kassa, &attempt) {
+            match claim(kassa, &attempt).await {
+                Ok(claimed) => {
+                    return call(kassa, &payment, attempt.status, claimed, ends_at).await;
+                }
+                Err(error) if is_conflict(&error) => {}
+                Err(error) => return Err(error),
             }
-            sleep(wait).await;
-            wait = (wait * 2).min(WAIT_MAX);
-            continue;
         }
-        match claim(kassa, &attempt).await {
-            Ok(claimed) => return call(kassa, &payment, attempt.status, claimed, ends_at).await,
-            Err(error) if is_conflict(&error) => {}
-            Err(error) => return Err(error),
+        if Instant::now() + wait >= ends_at {
+            return Err(Error::OutcomeUnknown {
+                transaction_id: transaction_id.to_string(),
+            });
         }
+        sleep(wait).await;
+        wait = (wait * 2).min(WAIT_MAX);
     }
 }
 
@@ -85,22 +88,30 @@ fn answer(payment: PaymentTransaction, attempt: Attempt) -> Result<PaymentView, 
     })
 }
 
-fn is_being_sent(kassa: &Kassa, attempt: &Attempt) -> bool {
+/// Whether somebody owns the call: an attempt that was claimed within the time that the work under
+/// one claim can take.
+pub(super) fn is_being_sent(kassa: &Kassa, attempt: &Attempt) -> bool {
     let age = kassa.clock.now().signed_duration_since(attempt.updated_at);
-    let call = chrono::TimeDelta::from_std(kassa.settings.call_timeout).unwrap_or(SENT_GRACE);
-    let limit = call.checked_add(&SENT_GRACE).unwrap_or(SENT_GRACE);
+    let work = kassa.settings.call_timeout.saturating_mul(CALLS_PER_CLAIM);
+    let work = chrono::TimeDelta::from_std(work).unwrap_or(SENT_GRACE);
+    let limit = work.checked_add(&SENT_GRACE).unwrap_or(SENT_GRACE);
     attempt.status == AttemptStatus::Sent && age < limit
 }
 
-/// Takes the right to call: only one of many gets it.
+/// Takes the right to call, or keeps it for longer: only one of many gets it, and nobody gets it for
+/// an attempt that has ended.
 async fn claim(kassa: &Kassa, attempt: &Attempt) -> Result<Attempt, Error> {
+    let status = attempt.status.after(AttemptFact::Sending);
+    if status != AttemptStatus::Sent {
+        return Err(Error::RequestInFlight);
+    }
     let tx = kassa.store.begin().await?;
     let locked = tx.load_attempt_for_update_in_tx(attempt.id).await?;
     if locked.get().version != attempt.version {
         return Err(Error::RequestInFlight);
     }
     let claimed = Attempt {
-        status: attempt.status.after(AttemptFact::Sending),
+        status,
         updated_at: kassa.clock.now(),
         ..attempt.clone()
     };
@@ -158,15 +169,13 @@ async fn ask_first(
         ReportedPayment::Unpaid | ReportedPayment::NotFound => Ok(None),
         ReportedPayment::Paid { .. } | ReportedPayment::Closed | ReportedPayment::Failed(_) => {
             apply::apply_payment_report(kassa, attempt.channel_account_id, &report).await?;
-            let payment = load(kassa, payment.id).await?;
-            let attempt = load_attempt(kassa, &payment).await?;
-            answer(payment, attempt).map(Some)
+            current(kassa, payment.id).await.map(Some)
         }
     }
 }
 
 /// A refusal is final, unless an earlier call of the same number may have opened the order: then
-/// that one is closed at the gateway first, so that nobody can pay it any more.
+/// that one is ended at the gateway first, so that nobody can pay it any more.
 async fn refused(
     kassa: &Kassa,
     payment: &PaymentTransaction,
@@ -175,7 +184,13 @@ async fn refused(
     was_sent: bool,
 ) -> Result<PaymentView, Error> {
     if was_sent {
-        close::close_at_gateway(kassa, attempt).await?;
+        let attempt = claim(kassa, attempt).await?;
+        if let Ended::Reported(report) = close::end_at_gateway(kassa, &attempt).await?
+            && matches!(report.state, ReportedPayment::Paid { .. })
+        {
+            apply::apply_payment_report(kassa, attempt.channel_account_id, &report).await?;
+            return current(kassa, payment.id).await;
+        }
     }
     let failure = Failure {
         code: reason.code,
@@ -190,7 +205,12 @@ async fn refused(
         &PaymentFact::Failed(failure),
     )
     .await?;
-    let payment = load(kassa, payment.id).await?;
+    current(kassa, payment.id).await
+}
+
+/// The answer as things stand now.
+async fn current(kassa: &Kassa, transaction_id: TransactionId) -> Result<PaymentView, Error> {
+    let payment = load(kassa, transaction_id).await?;
     let attempt = load_attempt(kassa, &payment).await?;
     answer(payment, attempt)
 }
@@ -210,9 +230,7 @@ async fn store_placed(
         &PaymentFact::Placed,
     )
     .await?;
-    let payment = load(kassa, transaction_id).await?;
-    let attempt = load_attempt(kassa, &payment).await?;
-    answer(payment, attempt)
+    current(kassa, transaction_id).await
 }
 
 async fn mark_unknown(kassa: &Kassa, attempt: &Attempt) -> Result<(), Error> {

@@ -84,7 +84,11 @@ pub fn query_command(kassa: &Kassa, transaction_id: TransactionId) -> Result<Env
 
 async fn sync_payment(kassa: &Kassa, payment: &PaymentTransaction) -> Result<(), Error> {
     for attempt in kassa.store.list_attempts(payment.id).await? {
-        if attempt.status == AttemptStatus::Prepared || attempt.status.is_ended() {
+        // A closed or failed attempt may have been paid late: only the gateway knows.
+        if matches!(
+            attempt.status,
+            AttemptStatus::Prepared | AttemptStatus::Paid
+        ) {
             continue;
         }
         let report = query(kassa, &attempt).await?;
@@ -94,7 +98,7 @@ async fn sync_payment(kassa: &Kassa, payment: &PaymentTransaction) -> Result<(),
 }
 
 /// Asks the gateway what became of an attempt.
-pub(super) async fn query(kassa: &Kassa, attempt: &Attempt) -> Result<PaymentReport, Error> {
+pub(crate) async fn query(kassa: &Kassa, attempt: &Attempt) -> Result<PaymentReport, Error> {
     let open = kassa.account(attempt.channel_account_id).await?;
     let number = attempt.request_number();
     tokio::time::timeout(kassa.settings.call_timeout, open.gateway.query(&number))

@@ -30,19 +30,47 @@ pub async fn apply_refund_report(
     Ok(outcome)
 }
 
-/// Applies what a gateway reports about a refund. `account` is the one whose keys vouch for it.
+/// Applies what a gateway reports about a refund. `account` is the one whose keys vouch for it: a
+/// refund of another account's order is never touched by it.
 pub(crate) async fn apply_refund_report_in_tx(
     kassa: &Kassa,
     tx: &Tx,
     account: ChannelAccountId,
     report: &RefundReport,
 ) -> Result<Outcome, Error> {
+    let attempt = match report.request_number.parse::<AttemptId>() {
+        Ok(id) => tx.find_attempt_in_tx(id).await?,
+        Err(_not_ours) => None,
+    };
+    let found = attempt.filter(|attempt| attempt.channel_account_id == account);
+    let Some(attempt) = found else {
+        let evidence = json!({
+            "request_number": report.request_number,
+            "refund_number": report.refund_number,
+        });
+        let key = format!(
+            "{account}:{}:{}",
+            report.request_number, report.refund_number
+        );
+        let finding = Finding {
+            kind: AnomalyKind::UnknownOrder,
+            key,
+            evidence,
+        };
+        finding.write_in_tx(kassa, tx, account, None, None).await?;
+        let anomaly = Some(AnomalyKind::UnknownOrder);
+        return Ok(Outcome {
+            transaction_id: None,
+            changed: false,
+            anomaly,
+        });
+    };
     match tx
-        .find_refund_by_number_in_tx(account, &report.refund_number)
+        .find_refund_by_number_in_tx(attempt.id, &report.refund_number)
         .await?
     {
         Some(refund) => apply_to_known(kassa, tx, &refund, report).await,
-        None => apply_to_unknown(kassa, tx, account, report).await,
+        None => apply_to_unknown(kassa, tx, &attempt, report).await,
     }
 }
 
@@ -187,7 +215,7 @@ async fn take_from_payment(
             Ok(Some(applied.event))
         }
         payment::Decision::AlreadyApplied | payment::Decision::Anomalous(_) => {
-            let number = format!("{}:{}", refund.channel_account_id, refund.refund_number);
+            let number = format!("{}:{}", refund.attempt_id, refund.refund_number);
             let transfer = booking.unexpected_refund(number).map_err(Error::internal)?;
             post_in_tx(kassa, tx, transfer, payment.id).await?;
             Ok(None)
@@ -233,34 +261,9 @@ fn changed_refund(
 async fn apply_to_unknown(
     kassa: &Kassa,
     tx: &Tx,
-    account: ChannelAccountId,
+    attempt: &Attempt,
     report: &RefundReport,
 ) -> Result<Outcome, Error> {
-    let attempt = match report.request_number.parse::<AttemptId>() {
-        Ok(id) => tx.find_attempt_in_tx(id).await?,
-        Err(_not_ours) => None,
-    };
-    let found = attempt.filter(|attempt| attempt.channel_account_id == account);
-    let Some(attempt) = found else {
-        let finding = Finding {
-            kind: AnomalyKind::UnknownOrder,
-            key: format!(
-                "{account}:{}:{}",
-                report.request_number, report.refund_number
-            ),
-            evidence: json!({
-                "request_number": report.request_number,
-                "refund_number": report.refund_number,
-            }),
-        };
-        finding.write_in_tx(kassa, tx, account, None, None).await?;
-        let anomaly = Some(AnomalyKind::UnknownOrder);
-        return Ok(Outcome {
-            transaction_id: None,
-            changed: false,
-            anomaly,
-        });
-    };
     let transaction_id = Some(attempt.transaction_id);
     let ReportedRefund::Succeeded {
         amount,
@@ -278,7 +281,7 @@ async fn apply_to_unknown(
         .load_payment_for_update_in_tx(attempt.transaction_id)
         .await?;
     match external_amount(payment.get(), *amount, *refunded_total)? {
-        Some(amount) => book_external(kassa, tx, payment, &attempt, amount, report).await,
+        Some(amount) => book_external(kassa, tx, payment, attempt, amount, report).await,
         None => Ok(Outcome {
             transaction_id,
             changed: false,
@@ -405,7 +408,7 @@ fn finding(kind: AnomalyKind, refund: &RefundTransaction, report: &RefundReport)
     };
     Finding {
         kind,
-        key: format!("{}:{}", refund.channel_account_id, refund.refund_number),
+        key: format!("{}:{}", refund.attempt_id, refund.refund_number),
         evidence: json!({
             "refund_number": refund.refund_number,
             "amount_requested": refund.amount_requested.to_string(),

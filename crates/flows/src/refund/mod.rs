@@ -2,11 +2,13 @@
 
 pub mod apply;
 mod create;
+mod external;
 mod find;
 mod list;
 mod submit;
 
 pub use create::{CreateRefund, create};
+pub(crate) use external::complete_report;
 pub use find::{RefundKey, find};
 pub use list::{ListRefunds, list};
 pub use submit::{SubmitCommand, submit_task, sync_open_refunds};

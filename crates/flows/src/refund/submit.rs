@@ -5,9 +5,10 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use gateways::{CallError, Gateway, PlaceRefund};
 use kassa_core::id::RefundId;
-use kassa_core::notification::{CallbackRoute, RefundReport, ReportedRefund};
+use kassa_core::notification::{CallbackRoute, GatewayReason, RefundReport, ReportedRefund};
 use kassa_core::payment::PaymentTransaction;
 use kassa_core::refund::RefundTransaction;
 use runtime::queue::{Envelope, RETRY_LADDER};
@@ -15,6 +16,11 @@ use serde::{Deserialize, Serialize};
 
 use super::apply;
 use crate::{Disposition, Error, Kassa};
+
+/// The soonest second look at a refund.
+const LOOK_AGAIN_MIN: Duration = Duration::from_secs(15);
+/// For how long a refusal of a repeated submission is doubted.
+const REFUSAL_DOUBT: TimeDelta = TimeDelta::minutes(10);
 
 /// The payload of a [`super::SUBMIT_KIND`] command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,8 +31,8 @@ pub struct SubmitCommand {
 
 /// What a look at a refund came to.
 enum Step {
-    /// The gateway said something definite.
-    Report(RefundReport),
+    /// The gateway said something, and it was applied.
+    Report(ReportedRefund),
     /// Nothing definite: look again later.
     Later,
     /// The gateway refuses our account: people must act.
@@ -60,18 +66,10 @@ pub async fn submit_task(
         return Ok(Disposition::Done);
     }
     match step(kassa, refund).await? {
-        Step::Report(report) => {
-            let is_final = matches!(
-                report.state,
-                ReportedRefund::Succeeded { .. } | ReportedRefund::Failed(_)
-            );
-            Ok(if is_final {
-                Disposition::Done
-            } else {
-                Disposition::RetryAfter(delay(retries))
-            })
+        Step::Report(ReportedRefund::Succeeded { .. } | ReportedRefund::Failed(_)) => {
+            Ok(Disposition::Done)
         }
-        Step::Later => Ok(Disposition::RetryAfter(delay(retries))),
+        Step::Report(_) | Step::Later => Ok(Disposition::LookAgain(delay(retries))),
         Step::Misconfigured(reason) => Ok(Disposition::Park(reason)),
     }
 }
@@ -90,32 +88,54 @@ pub async fn sync_open_refunds(kassa: &Kassa, payment: &PaymentTransaction) -> R
 async fn step(kassa: &Kassa, refund: RefundTransaction) -> Result<Step, Error> {
     let open = kassa.account(refund.channel_account_id).await?;
     let order = order(kassa, &refund, &open.account).await?;
-    if refund.submitted_at.is_some() {
-        match ask(kassa, open.gateway.as_ref(), &order).await {
+    let gateway = open.gateway.as_ref();
+    let is_first = refund.submitted_at.is_none() && mark_submitted(kassa, refund.id).await?;
+    if !is_first {
+        match ask(kassa, gateway, &order).await {
             Ok(report) if matches!(report.state, ReportedRefund::NotFound) => {}
             Ok(report) => return settle(kassa, &refund, report).await,
             Err(error) => return Ok(undecided(&refund, &error)),
         }
-    } else {
-        mark_submitted(kassa, refund.id).await?;
     }
-    let call = open.gateway.refund(&order);
-    let answer = tokio::time::timeout(kassa.settings.call_timeout, call)
+    let answer = tokio::time::timeout(kassa.settings.call_timeout, gateway.refund(&order))
         .await
         .unwrap_or_else(|_elapsed| Err(CallError::Unknown("no answer in time".to_owned())));
     match answer {
         Ok(report) => settle(kassa, &refund, report).await,
         Err(CallError::Refused(reason)) => {
-            let report = RefundReport {
-                request_number: order.request_number.clone(),
-                refund_number: order.refund_number.clone(),
-                gateway_refund_id: None,
-                state: ReportedRefund::Failed(reason),
-            };
-            settle(kassa, &refund, report).await
+            refused(kassa, gateway, &refund, &order, (reason, is_first)).await
         }
         Err(error) => Ok(undecided(&refund, &error)),
     }
+}
+
+/// A refusal of the first submission is final. One of a later submission is not believed at once: an
+/// earlier one may have arrived, and a gateway's query may lag behind it.
+async fn refused(
+    kassa: &Kassa,
+    gateway: &dyn Gateway,
+    refund: &RefundTransaction,
+    order: &PlaceRefund,
+    (reason, is_first): (GatewayReason, bool),
+) -> Result<Step, Error> {
+    if !is_first {
+        match ask(kassa, gateway, order).await {
+            Ok(report) if matches!(report.state, ReportedRefund::NotFound) => {}
+            Ok(report) => return settle(kassa, refund, report).await,
+            Err(error) => return Ok(undecided(refund, &error)),
+        }
+        let age = kassa.clock.now().signed_duration_since(refund.created_at);
+        if age < REFUSAL_DOUBT {
+            return Ok(Step::Later);
+        }
+    }
+    let report = RefundReport {
+        request_number: order.request_number.clone(),
+        refund_number: order.refund_number.clone(),
+        gateway_refund_id: None,
+        state: ReportedRefund::Failed(reason),
+    };
+    settle(kassa, refund, report).await
 }
 
 async fn ask(
@@ -134,7 +154,7 @@ async fn settle(
     report: RefundReport,
 ) -> Result<Step, Error> {
     apply::apply_refund_report(kassa, refund.channel_account_id, &report).await?;
-    Ok(Step::Report(report))
+    Ok(Step::Report(report.state))
 }
 
 fn undecided(refund: &RefundTransaction, error: &CallError) -> Step {
@@ -150,10 +170,14 @@ fn undecided(refund: &RefundTransaction, error: &CallError) -> Step {
     }
 }
 
-/// Written before the call: from here on the refund may have reached the gateway.
-async fn mark_submitted(kassa: &Kassa, id: RefundId) -> Result<(), Error> {
+/// Written before the call: from here on the refund may have reached the gateway. `false` if another
+/// worker has written it before.
+async fn mark_submitted(kassa: &Kassa, id: RefundId) -> Result<bool, Error> {
     let tx = kassa.store.begin().await?;
     let locked = tx.load_refund_for_update_in_tx(id).await?;
+    if locked.get().submitted_at.is_some() {
+        return Ok(false);
+    }
     let now = kassa.clock.now();
     let refund = RefundTransaction {
         submitted_at: Some(now),
@@ -162,7 +186,7 @@ async fn mark_submitted(kassa: &Kassa, id: RefundId) -> Result<(), Error> {
     };
     tx.update_refund_in_tx(locked, refund).await?;
     tx.commit().await?;
-    Ok(())
+    Ok(true)
 }
 
 async fn order(
@@ -185,12 +209,10 @@ async fn order(
     })
 }
 
-/// The next look at a refund that is not final: the retry ladder, step by step.
+/// The next look at a refund that is not final: the retry ladder, step by step, but never sooner than
+/// gateways want to be asked after a refund (alipay.md §7: 10 s).
 fn delay(retries: u32) -> Duration {
     let step = usize::try_from(retries).unwrap_or(usize::MAX);
-    RETRY_LADDER
-        .get(step)
-        .or(RETRY_LADDER.last())
-        .copied()
-        .unwrap_or(Duration::from_mins(1))
+    let step = RETRY_LADDER.get(step).or(RETRY_LADDER.last()).copied();
+    step.unwrap_or(LOOK_AGAIN_MIN).max(LOOK_AGAIN_MIN)
 }

@@ -69,7 +69,9 @@ pub(super) fn verdict(operation: Operation, status: StatusCode, body: &[u8]) -> 
         (_, "SIGN_ERROR" | "NO_AUTH" | "APPID_MCHID_NOT_MATCH" | "MCH_NOT_EXISTS") => {
             CallError::Misconfigured(reason)
         }
-        // No code at all: a route that is not there, or something between WeChat and us.
+        // No code at all: a route that is not there, or something between WeChat and us, which says
+        // nothing about what became of an order or refund.
+        (Operation::Place | Operation::Refund, "") => return unknown("a refusal without a code"),
         (_, "") => CallError::Misconfigured(reason),
         (Operation::Place, "ORDERPAID" | "ORDER_PAID") => {
             return unknown("the order is paid already");

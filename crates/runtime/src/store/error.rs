@@ -154,6 +154,10 @@ fn is_serialization_failure(error: &DbErr) -> bool {
 /// (out of connections or space); SQLite 5 (busy) and its extended forms.
 fn is_connection_loss(error: &DbErr) -> bool {
     if let Some(code) = database_code(error) {
+        // 55P03: a lock was not to be had in time; 57014: a statement took too long.
+        if code == "55P03" || code == "57014" {
+            return true;
+        }
         let postgres = ["57P", "08", "53"]
             .iter()
             .any(|class| code.starts_with(class));

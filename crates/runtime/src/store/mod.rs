@@ -73,6 +73,13 @@ pub use refund::RefundFilter;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long SQLite waits for a lock held by another process.
 const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// A process that stands still must not hold rows that every payment needs: PostgreSQL ends a
+/// statement, a wait for a lock and an idle transaction after these times.
+const POSTGRES_LIMITS: [(&str, &str); 3] = [
+    ("statement_timeout", "30s"),
+    ("lock_timeout", "10s"),
+    ("idle_in_transaction_session_timeout", "30s"),
+];
 /// Connections that a process holds unless configured otherwise.
 pub const CONNECTIONS_MAX_DEFAULT: u32 = 16;
 
@@ -131,6 +138,7 @@ impl Store {
                 .pragma("journal_mode", "WAL")
                 .pragma("synchronous", "FULL")
         });
+        options.map_sqlx_postgres_opts(|postgres| postgres.options(POSTGRES_LIMITS));
         let connection = Database::connect(options)
             .await
             .map_err(StoreError::connect)?;

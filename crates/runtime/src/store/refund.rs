@@ -1,7 +1,7 @@
 //! Refund transactions: table `refund_transactions`.
 
 use entities::refund_transaction::{ActiveModel, Column, Entity, Model};
-use kassa_core::id::{ChannelAccountId, RefundId, TransactionId};
+use kassa_core::id::{AttemptId, RefundId, TransactionId};
 use kassa_core::refund::{RefundStatus, RefundTransaction};
 use kassa_core::text::{AppId, BusinessRefundId};
 use sea_orm::ActiveValue::Set;
@@ -48,13 +48,13 @@ impl Store {
         self.one_refund(by_business_id(app, id)).await
     }
 
-    /// The refund with this number at the account's gateway.
+    /// The refund with this number of a paid order: gateways number refunds per order.
     pub async fn find_refund_by_number(
         &self,
-        account: ChannelAccountId,
+        attempt: AttemptId,
         number: &str,
     ) -> Result<Option<RefundTransaction>, StoreError> {
-        self.one_refund(by_number(account, number)).await
+        self.one_refund(by_number(attempt, number)).await
     }
 
     /// A page of the app's refunds, newest first.
@@ -114,26 +114,26 @@ impl Tx {
             .ok_or_else(|| StoreError::not_found("refund", id))
     }
 
-    /// The refund with this number as this transaction sees it, not locked: for finding the payment
+    /// The refund with this number of a paid order as this transaction sees it, not locked: for finding the payment
     /// whose row is locked first.
     pub async fn find_refund_by_number_in_tx(
         &self,
-        account: ChannelAccountId,
+        attempt: AttemptId,
         number: &str,
     ) -> Result<Option<RefundTransaction>, StoreError> {
-        fetch_one(self.db(), "find a refund", by_number(account, number))
+        fetch_one(self.db(), "find a refund", by_number(attempt, number))
             .await?
             .map(read)
             .transpose()
     }
 
-    /// Locks the refund with this number at the account's gateway, if there is one.
+    /// Locks the refund with this number of a paid order, if there is one.
     pub async fn find_refund_by_number_for_update_in_tx(
         &self,
-        account: ChannelAccountId,
+        attempt: AttemptId,
         number: &str,
     ) -> Result<Option<Locked<RefundTransaction>>, StoreError> {
-        self.lock_refund(by_number(account, number)).await
+        self.lock_refund(by_number(attempt, number)).await
     }
 
     /// Writes what became of a locked refund; returns it with its new version.
@@ -183,9 +183,9 @@ pub(crate) fn by_business_id(app: &AppId, id: &BusinessRefundId) -> Select<Entit
         .filter(Column::BusinessRefundId.eq(id.as_str()))
 }
 
-pub(crate) fn by_number(account: ChannelAccountId, number: &str) -> Select<Entity> {
+pub(crate) fn by_number(attempt: AttemptId, number: &str) -> Select<Entity> {
     Entity::find()
-        .filter(Column::ChannelAccountId.eq(account.to_string()))
+        .filter(Column::AttemptId.eq(attempt.to_string()))
         .filter(Column::RefundNumber.eq(number))
 }
 

@@ -303,6 +303,9 @@ struct RabbitDelivery {
     _out: Arc<()>,
 }
 
+/// How long a delivery is held that the broker did not let us move (a memory or disk alarm).
+const RETURN_PAUSE: Duration = Duration::from_secs(10);
+
 impl RabbitDelivery {
     /// Acknowledges: the message is gone from its queue.
     async fn acknowledge(mut self, end: &'static str) -> Result<(), QueueError> {
@@ -327,7 +330,13 @@ impl RabbitDelivery {
         properties: BasicProperties,
     ) -> Result<(), QueueError> {
         let body = codec::encode_any_size(&self.envelope)?;
-        publish_to(&self.shared.publisher, self.queue, to, body, properties).await?;
+        let moved = publish_to(&self.shared.publisher, self.queue, to, body, properties).await;
+        if moved.is_err() {
+            // Dropping it now would bring it back at once, and the broker parks what comes back too
+            // often.
+            tokio::time::sleep(RETURN_PAUSE).await;
+        }
+        moved?;
         self.acknowledge(end).await
     }
 }

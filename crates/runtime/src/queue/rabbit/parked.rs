@@ -2,16 +2,16 @@
 //!
 //! A queue has no index, so every look is a pass: each message is taken, published again to the tail
 //! (or back to its work queue), and acknowledged once that is confirmed. A whole pass leaves the
-//! order as it was. A crash in between leaves at most one copy too many, which the next pass drops
-//! by the envelope's id; nothing is given back unacknowledged, so no delivery limit wears out. Two
-//! processes that look at the same time may each see only a part.
+//! order as it was. A crash in between leaves a copy too many, which is harmless: work is idempotent. A
+//! pass ends where it meets a message for the second time, and never drops one. Two processes that
+//! look at the same time may each see only a part.
 
 use std::collections::{BTreeMap, HashSet};
 
 use kassa_core::id::EnvelopeId;
 use lapin::Channel;
 use lapin::message::Delivery;
-use lapin::options::{BasicAckOptions, BasicGetOptions, QueueDeclareOptions};
+use lapin::options::{BasicAckOptions, BasicGetOptions, BasicNackOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
 
 use super::consumer::answered;
@@ -116,15 +116,23 @@ async fn pass(
         };
         let delivery = received.delivery;
         let envelope = codec::decode(&delivery.data, shared.clock.now()).into_envelope();
-        if seen.insert(envelope.id) {
-            let (to, properties) = match look(&envelope, &delivery) {
-                Verdict::Keep => (&names.parked, delivery.properties.clone()),
-                Verdict::PutBack => (&names.work, message::work(&envelope, 0)),
-            };
-            let body = delivery.data.clone();
-            publish_to(&shared.publisher, queue, to.clone(), body, properties).await?;
-        }
         let tag = delivery.delivery_tag;
+        // A message that was looked at before: this pass has come round, or another process moves the
+        // same messages. Which of both cannot be told, so it stays where it is.
+        if !seen.insert(envelope.id) {
+            let options = BasicNackOptions {
+                requeue: true,
+                ..BasicNackOptions::default()
+            };
+            answered("give back", channel.basic_nack(tag, options)).await?;
+            break;
+        }
+        let (to, properties) = match look(&envelope, &delivery) {
+            Verdict::Keep => (&names.parked, delivery.properties.clone()),
+            Verdict::PutBack => (&names.work, message::work(&envelope, 0)),
+        };
+        let body = delivery.data.clone();
+        publish_to(&shared.publisher, queue, to.clone(), body, properties).await?;
         answered(
             "acknowledge",
             channel.basic_ack(tag, BasicAckOptions::default()),

@@ -148,7 +148,7 @@ impl Names {
                 "uq_refund_transactions_business",
             ),
             (
-                refund::by_number(self.account, "number").build(backend),
+                refund::by_number(self.attempt, "number").build(backend),
                 "uq_refund_transactions_number",
             ),
             (

@@ -1,0 +1,81 @@
+//! Refunds made at the gateway's console: what their notification leaves out is asked for before it is
+//! applied, so that it changes the same books in whatever order it comes.
+
+use gateways::PlaceRefund;
+use kassa_core::Money;
+use kassa_core::id::{AttemptId, ChannelAccountId};
+use kassa_core::notification::{CallbackRoute, RefundReport, ReportedRefund};
+use kassa_core::payment::{Attempt, AttemptStatus};
+
+use crate::payment::{apply, query_attempt};
+use crate::{Error, Kassa};
+
+/// Completes the report of a refund that is not ours: its own amount where the gateway told only the
+/// order's total, and the payment that it gives back where we have not heard of it yet.
+///
+/// # Errors
+/// [`Error::OutcomeUnknown`] if the gateway cannot be asked now: the notification comes again.
+pub(crate) async fn complete_report(
+    kassa: &Kassa,
+    account: ChannelAccountId,
+    report: &mut RefundReport,
+    payment_is_told: bool,
+) -> Result<(), Error> {
+    let ReportedRefund::Succeeded { amount, .. } = &mut report.state else {
+        return Ok(());
+    };
+    let Ok(attempt_id) = report.request_number.parse::<AttemptId>() else {
+        return Ok(());
+    };
+    let Some(attempt) = kassa.store.find_attempt(attempt_id).await? else {
+        return Ok(());
+    };
+    let ours = kassa
+        .store
+        .find_refund_by_number(attempt.id, &report.refund_number)
+        .await?;
+    if attempt.channel_account_id != account || ours.is_some() {
+        return Ok(());
+    }
+    if attempt.status != AttemptStatus::Paid && !payment_is_told {
+        let paid = query_attempt(kassa, &attempt).await?;
+        apply::apply_payment_report(kassa, account, &paid).await?;
+    }
+    if amount.is_none() {
+        *amount = own_amount(kassa, &attempt, &report.refund_number).await?;
+    }
+    Ok(())
+}
+
+/// What the gateway says of this one refund.
+async fn own_amount(
+    kassa: &Kassa,
+    attempt: &Attempt,
+    refund_number: &str,
+) -> Result<Option<Money>, Error> {
+    let open = kassa.account(attempt.channel_account_id).await?;
+    // Only the numbers of a refund are sent when it is asked about.
+    let order = PlaceRefund {
+        request_number: attempt.request_number(),
+        refund_number: refund_number.to_owned(),
+        amount: Money::zero(attempt.amount.currency()),
+        paid: attempt.amount,
+        reason: None,
+        notify_url: kassa.callback_url(&open.account, CallbackRoute::Refund)?,
+    };
+    let unknown = || Error::OutcomeUnknown {
+        transaction_id: attempt.transaction_id.to_string(),
+    };
+    let asked = tokio::time::timeout(
+        kassa.settings.call_timeout,
+        open.gateway.query_refund(&order),
+    );
+    let told = asked.await.map_err(|_elapsed| unknown())?;
+    match told.map_err(|_no_answer| unknown())?.state {
+        ReportedRefund::Succeeded { amount, .. } => Ok(amount),
+        ReportedRefund::Processing
+        | ReportedRefund::Failed(_)
+        | ReportedRefund::Abnormal(_)
+        | ReportedRefund::NotFound => Ok(None),
+    }
+}
