@@ -1,0 +1,191 @@
+//! Settings of the gateways: the API's typed messages on one side, what an account's row keeps on
+//! the other (public settings as JSON, secrets by field name). The names of the fields are those of
+//! each room's `config.rs`; what may stand in them is judged there.
+
+use std::collections::BTreeMap;
+
+use kassa_core::Secret;
+use kassa_core::channel::GatewayName;
+use proto::v1;
+use proto::v1::channel_settings::Settings as Given;
+use serde_json::{Map, Value, json};
+
+/// Alipay's production gateway (alipay sheet §1).
+const ALIPAY_URL_DEFAULT: &str = "https://openapi.alipay.com/gateway.do";
+/// WeChat Pay's production API (`wechat_v3` sheet §1).
+const WECHAT_URL_DEFAULT: &str = "https://api.mch.weixin.qq.com";
+
+/// Settings as flows take them.
+#[derive(Debug)]
+pub(super) struct Settings {
+    /// The gateway.
+    pub(super) gateway: GatewayName,
+    /// What may be shown.
+    pub(super) public: Value,
+    /// What may not; only what was given.
+    pub(super) secrets: BTreeMap<String, Secret>,
+}
+
+/// Reads what a caller gave.
+pub(super) fn read(given: &Given) -> Settings {
+    match given {
+        Given::Alipay(alipay) => read_alipay(alipay),
+        Given::WechatV3(wechat) => read_wechat(wechat),
+    }
+}
+
+fn read_alipay(given: &v1::AlipaySettings) -> Settings {
+    let certificates = !given.app_cert.is_empty()
+        || !given.alipay_root_cert.is_empty()
+        || !given.alipay_certs.is_empty() && given.alipay_public_keys.is_empty();
+    let mut public = Map::new();
+    put_or(
+        &mut public,
+        "gateway_url",
+        &given.gateway_url,
+        ALIPAY_URL_DEFAULT,
+    );
+    put(&mut public, "app_id", &given.app_id);
+    put(&mut public, "seller_id", &given.seller_id);
+    put(
+        &mut public,
+        "mode",
+        if certificates {
+            "certificate"
+        } else {
+            "public_key"
+        },
+    );
+    put_list(&mut public, "alipay_public_keys", &given.alipay_public_keys);
+    put_list(&mut public, "alipay_certs", &given.alipay_certs);
+    put(&mut public, "app_cert", &given.app_cert);
+    put(&mut public, "alipay_root_cert", &given.alipay_root_cert);
+    Settings {
+        gateway: GatewayName::Alipay,
+        public: Value::Object(public),
+        secrets: secrets([("app_private_key", &given.app_private_key)]),
+    }
+}
+
+fn read_wechat(given: &v1::WechatV3Settings) -> Settings {
+    let keys = |keys: &[v1::WechatV3Key], name: &str| -> Value {
+        keys.iter()
+            .map(|key| json!({ name: key.id, "pem": key.pem }))
+            .collect()
+    };
+    let mut public = Map::new();
+    put_or(
+        &mut public,
+        "api_base_url",
+        &given.api_base_url,
+        WECHAT_URL_DEFAULT,
+    );
+    put(&mut public, "mchid", &given.mchid);
+    put(&mut public, "appid", &given.appid);
+    put(&mut public, "merchant_serial_no", &given.merchant_serial_no);
+    for (field, list, name) in [
+        (
+            "platform_certificates",
+            &given.platform_certificates,
+            "serial",
+        ),
+        ("public_keys", &given.public_keys, "id"),
+    ] {
+        if !list.is_empty() {
+            public.insert(field.to_owned(), keys(list, name));
+        }
+    }
+    Settings {
+        gateway: GatewayName::WechatV3,
+        public: Value::Object(public),
+        secrets: secrets([
+            ("merchant_private_key", &given.merchant_private_key),
+            ("apiv3_key", &given.apiv3_key),
+        ]),
+    }
+}
+
+/// What a caller may see of an account's settings.
+pub(super) fn write(gateway: GatewayName, public: &Value) -> v1::ChannelSettings {
+    let settings = match gateway {
+        GatewayName::Alipay => Given::Alipay(v1::AlipaySettings {
+            gateway_url: text(public, "gateway_url"),
+            app_id: text(public, "app_id"),
+            seller_id: text(public, "seller_id"),
+            app_private_key: String::new(),
+            alipay_public_keys: texts(public, "alipay_public_keys"),
+            app_cert: text(public, "app_cert"),
+            alipay_certs: texts(public, "alipay_certs"),
+            alipay_root_cert: text(public, "alipay_root_cert"),
+        }),
+        GatewayName::WechatV3 => Given::WechatV3(v1::WechatV3Settings {
+            api_base_url: text(public, "api_base_url"),
+            mchid: text(public, "mchid"),
+            appid: text(public, "appid"),
+            merchant_serial_no: text(public, "merchant_serial_no"),
+            merchant_private_key: String::new(),
+            apiv3_key: String::new(),
+            platform_certificates: keys(public, "platform_certificates", "serial"),
+            public_keys: keys(public, "public_keys", "id"),
+        }),
+    };
+    v1::ChannelSettings {
+        settings: Some(settings),
+    }
+}
+
+fn put(settings: &mut Map<String, Value>, field: &str, text: &str) {
+    put_or(settings, field, text, "");
+}
+
+fn put_or(settings: &mut Map<String, Value>, field: &str, text: &str, default: &str) {
+    let text = if text.is_empty() { default } else { text };
+    if !text.is_empty() {
+        settings.insert(field.to_owned(), text.into());
+    }
+}
+
+fn put_list(settings: &mut Map<String, Value>, field: &str, texts: &[String]) {
+    if !texts.is_empty() {
+        settings.insert(field.to_owned(), texts.into());
+    }
+}
+
+fn secrets<const N: usize>(given: [(&str, &String); N]) -> BTreeMap<String, Secret> {
+    let given = given.into_iter().filter(|(_, secret)| !secret.is_empty());
+    given
+        .map(|(field, secret)| (field.to_owned(), Secret::new(secret.clone())))
+        .collect()
+}
+
+fn text(settings: &Value, field: &str) -> String {
+    settings
+        .get(field)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned()
+}
+
+fn list<'a>(settings: &'a Value, field: &str) -> impl Iterator<Item = &'a Value> {
+    settings
+        .get(field)
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+}
+
+fn texts(settings: &Value, field: &str) -> Vec<String> {
+    list(settings, field)
+        .filter_map(Value::as_str)
+        .map(str::to_owned)
+        .collect()
+}
+
+fn keys(settings: &Value, field: &str, name: &str) -> Vec<v1::WechatV3Key> {
+    list(settings, field)
+        .map(|key| v1::WechatV3Key {
+            id: text(key, name),
+            pem: text(key, "pem"),
+        })
+        .collect()
+}

@@ -1,0 +1,60 @@
+//! `payment.v1.OperationsService`.
+
+use flows::{notification, operations};
+use proto::v1;
+use proto::v1::operations_service_server::OperationsService;
+use tonic::Request;
+
+use super::{Answer, Services};
+use crate::call::Call;
+use crate::convert::operations as convert;
+
+#[tonic::async_trait]
+impl OperationsService for Services {
+    async fn list_notifications(
+        &self,
+        request: Request<v1::ListNotificationsRequest>,
+    ) -> Answer<v1::ListNotificationsResponse> {
+        let (call, request) = Call::split(request)?;
+        let done = async {
+            let paging = self.paging(&call);
+            let wanted = convert::list_notifications(&request, paging)?;
+            let page = notification::list(&self.shared.kassa, &wanted).await?;
+            convert::list_notifications_response(&request, paging, &page)
+        };
+        call.answer(done.await)
+    }
+
+    async fn list_parked(
+        &self,
+        request: Request<v1::ListParkedRequest>,
+    ) -> Answer<v1::ListParkedResponse> {
+        let (call, request) = Call::split(request)?;
+        let done = async {
+            let wanted = convert::list_parked(request)?;
+            let parked =
+                operations::list_parked(&self.shared.kassa, wanted.queue, wanted.limit).await?;
+            Ok(convert::list_parked_response(&parked))
+        };
+        call.answer(done.await)
+    }
+
+    async fn redrive_parked(
+        &self,
+        request: Request<v1::RedriveParkedRequest>,
+    ) -> Answer<v1::RedriveParkedResponse> {
+        let (call, request) = Call::split(request)?;
+        let done = async {
+            let wanted = convert::redrive_parked(&request)?;
+            let (kassa, caller) = (self.shared.kassa.clone(), call.caller.clone());
+            let flow = async move {
+                let (queue, ids) = (wanted.queue, &wanted.ids);
+                operations::redrive_parked(&kassa, &caller.app.id, queue, ids, wanted.limit).await
+            };
+            let put_back = self.shared.to_its_end(flow).await?;
+            let message_ids = put_back.iter().map(ToString::to_string).collect();
+            Ok(v1::RedriveParkedResponse { message_ids })
+        };
+        call.answer(done.await)
+    }
+}
