@@ -1,0 +1,340 @@
+//! The arguments of each command.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Subcommand};
+use kassa_core::Secret;
+
+use super::values::{self, Ttl};
+
+/// Where the sandbox listens under `kassa up` unless told otherwise. Fixed, because the seeded
+/// accounts name it.
+const SANDBOX_LISTEN: &str = "127.0.0.1:8090";
+
+/// What holds for every command.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Global {
+    /// The configuration file; without it `KASSA_CONFIG`, else ./kassa.toml if there is one
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Everywhere")]
+    pub config: Option<PathBuf>,
+    /// The folder for everything that is kept on this machine [default: ./data]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FOLDER",
+        help_heading = "Everywhere"
+    )]
+    pub data_dir: Option<PathBuf>,
+    /// Print results as JSON
+    #[arg(long, global = true, help_heading = "Everywhere")]
+    pub json: bool,
+    /// Log more: -v info, -vv debug, -vvv trace
+    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Everywhere")]
+    pub verbose: u8,
+    /// Which servers.
+    #[command(flatten)]
+    pub servers: Servers,
+}
+
+/// Servers to use in place of the embedded ones.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Servers {
+    /// PostgreSQL in place of the embedded SQLite file: `postgres://user:password@host/name`
+    #[arg(long, global = true, value_name = "URL", help_heading = "Servers")]
+    pub database_url: Option<Secret>,
+    /// RabbitMQ in place of the embedded queue: `amqp://user:password@host/%2f`
+    #[arg(long, global = true, value_name = "URL", help_heading = "Servers")]
+    pub amqp_url: Option<Secret>,
+}
+
+/// `kassa up`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+At the first start it makes the data folder (0700) with a database, the key that seals secrets and the
+sandbox's keys, an app `demo` that may do everything, and four sandbox accounts: alipay-sandbox and
+alipay-cert-sandbox (public-key and certificate mode), wechat-sandbox and wechat-pubkey-sandbox
+(platform-certificate and public-key mode). Orders of the sandbox end with the process; payments do not.
+
+Examples:
+  kassa up
+  kassa up --data-dir /tmp/kassa
+  kassa up --no-sandbox                    real accounts only, from `kassa channel apply`
+  KASSA__GRPC__LISTEN=127.0.0.1:6000 kassa up
+  kassa up --database-url postgres://kassa:secret@127.0.0.1/kassa \\
+           --amqp-url amqp://kassa:secret@127.0.0.1/%2f")]
+pub struct Up {
+    /// Where the sandbox gateways listen
+    #[arg(long, value_name = "ADDRESS", default_value = SANDBOX_LISTEN)]
+    pub sandbox_listen: SocketAddr,
+    /// Neither sandbox gateways nor the demo app and accounts
+    #[arg(long)]
+    pub no_sandbox: bool,
+}
+
+/// `kassa demo`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+It starts every role on free loopback ports, then acts as an ordinary gRPC client: an Alipay QR payment
+and a WeChat Pay JSAPI payment, each created, paid on the sandbox's payer page, confirmed by a signed
+callback, refunded in two parts; then a recorded callback is posted again and must change nothing, and
+the books must agree with the gateways'. A step that is not seen in time fails the demo: exit code 1.
+
+With --database-url and --amqp-url it runs on those servers: it brings the schema up, uses an app,
+accounts and a queue prefix of its own, and leaves its rows in the database. Use a database for trials.
+
+Examples:
+  kassa demo
+  kassa demo --json | jq -c 'select(.ok == false)'
+  kassa demo --database-url postgres://kassa:secret@127.0.0.1/trial \\
+             --amqp-url amqp://kassa:secret@127.0.0.1/%2f")]
+pub struct Demo {
+    /// How long a step may take to be seen, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub step_timeout: u64,
+}
+
+/// `kassa doctor`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+It looks at the configuration, the data folder and its permissions, the keyring, the database and its
+schema, the broker, the credentials of every channel account, the keys of every app, the ports and the
+clock. It changes nothing. Each broken part is named with its mend; one broken part: exit code 1.
+
+Examples:
+  kassa doctor
+  kassa doctor --config /etc/kassa/kassa.toml
+  kassa doctor --json | jq '.checks[] | select(.state == \"broken\")'")]
+pub struct Doctor {}
+
+/// `kassa migrate`.
+#[derive(Debug, Clone, Args)]
+#[command(arg_required_else_help = true)]
+pub struct Migrate {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: MigrateCommand,
+}
+
+/// What to do with the schema.
+#[derive(Debug, Clone, Subcommand)]
+pub enum MigrateCommand {
+    /// Apply every migration that is pending
+    #[command(after_help = "\
+Services refuse to start on a schema that is not theirs, so this comes first in every deployment.
+
+Examples:
+  kassa migrate up
+  KASSA__DATABASE__URL=postgres://kassa:secret@db/kassa kassa migrate up")]
+    Up,
+    /// Take back the newest migrations, with everything in their tables
+    #[command(after_help = "\
+The data in the tables that go is lost. It asks for --yes, because there is no way back.
+
+Examples:
+  kassa migrate down --yes
+  kassa migrate down --steps 3 --yes")]
+    Down {
+        /// How many
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+        steps: u32,
+        /// Yes, lose that data
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Show each migration and whether it was applied
+    #[command(after_help = "\
+Exit code 1 if the schema is not exactly this program's.
+
+Examples:
+  kassa migrate status
+  kassa migrate status --json")]
+    Status,
+}
+
+/// `kassa token`.
+#[derive(Debug, Clone, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(after_help = "\
+Signs with the app's private key in the data folder, where `kassa up` puts the demo app's and `kassa
+token keygen` those of others. A business system signs its own tokens with its own key: iss and sub
+are the app, aud is auth.audience, scope lists scopes by blanks, and exp, nbf and iat are set.
+
+Scopes: payments:write payments:read refunds:write refunds:read events:read channels:write
+channels:read operations:read operations:write
+
+Examples:
+  kassa token --app demo
+  kassa token --app demo --scopes payments:read,events:read --ttl 10m
+  grpcurl -plaintext -H \"authorization: Bearer $(kassa token --app demo)\" \\
+    127.0.0.1:50051 payment.v1.PaymentService/ListPayments")]
+pub struct Token {
+    /// The app that will call
+    #[arg(long, value_name = "APP", required = true)]
+    pub app: Option<String>,
+    /// What the token allows, by commas [default: everything; the app's own scopes limit it]
+    #[arg(long, value_name = "SCOPES", value_delimiter = ',', value_parser = values::scope)]
+    pub scopes: Vec<kassa_core::app::Scope>,
+    /// How long it holds: 90s, 15m, 1h; at most `auth.token_ttl_max_secs`
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = values::ttl)]
+    pub ttl: Ttl,
+    /// Something else than minting.
+    #[command(subcommand)]
+    pub command: Option<TokenCommand>,
+}
+
+/// What else there is to do about tokens.
+#[derive(Debug, Clone, Subcommand)]
+pub enum TokenCommand {
+    /// Make an Ed25519 key for an app, and print what to put into apps.toml
+    Keygen(TokenKeygen),
+}
+
+/// `kassa token keygen`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+The private key goes to a file for its owner alone; a key that is there is never overwritten. The public
+key is printed as a block for apps.toml.
+
+Examples:
+  kassa token keygen --app shop
+  kassa token keygen --app shop --out /secure/shop.key.pem")]
+pub struct TokenKeygen {
+    /// The app
+    #[arg(long, value_name = "APP")]
+    pub app: String,
+    /// Where the private key goes [default: apps/APP.key.pem in the data folder]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// A declarative file.
+#[derive(Debug, Clone, Args)]
+pub struct File {
+    /// The file
+    #[arg(short, long, value_name = "FILE")]
+    pub file: PathBuf,
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// What to do with channel accounts.
+#[derive(Debug, Clone, Subcommand)]
+pub enum ChannelCommand {
+    /// Make or change channel accounts until they are as the file says
+    #[command(after_help = "\
+The file holds one [[account]] per account. Doing it again changes nothing. Accounts that the file does
+not name are left alone. A field whose name ends in _file takes its value from a file beside it. Secrets
+are sealed at rest; what is shown of them are fingerprints.
+
+Example of accounts.toml:
+  [[account]]
+  code = \"alipay-main\"                       # in callback URLs; never reused
+  display_name = \"Alipay, main shop\"
+  gateway = \"ALIPAY\"                         # or WECHAT_V3
+  amount_max = { amount = \"50000.00\", currency = \"CNY\" }
+  callback_cidrs = []                        # empty: from anywhere
+  active = true
+
+  [account.settings]
+  gateway_url = \"https://openapi.alipay.com/gateway.do\"
+  app_id = \"2021000000000000\"
+  seller_id = \"2088000000000000\"
+  mode = \"public_key\"
+  alipay_public_keys_file = [\"alipay-public.pem\"]
+
+  [account.secrets]
+  app_private_key_file = \"app-private.pem\"
+
+Examples:
+  kassa channel apply -f accounts.toml --dry-run
+  kassa channel apply -f accounts.toml")]
+    Apply(File),
+    /// List channel accounts; of secrets only fingerprints
+    #[command(after_help = "Example:\n  kassa channel list --json | jq '.[].callback_url_payment'")]
+    List,
+}
+
+/// What to do with apps.
+#[derive(Debug, Clone, Subcommand)]
+pub enum AppCommand {
+    /// Make or change apps until they are as the file says
+    #[command(after_help = "\
+The file holds one [[app]] per business system. Doing it again changes nothing. Apps that the file does
+not name are left alone.
+
+Example of apps.toml:
+  [[app]]
+  id = \"shop\"
+  display_name = \"The shop\"
+  scopes = [\"payments:write\", \"payments:read\", \"refunds:write\", \"refunds:read\", \"events:read\"]
+  channel_accounts = [\"alipay-main\", \"wechat-main\"]   # in order of preference
+  active = true
+
+  [[app.keys]]                               # `kassa token keygen --app shop` prints this block
+  kid = \"shop-2026\"
+  algorithm = \"EdDSA\"                        # or RS256
+  public_key_file = \"shop.pub.pem\"
+
+Examples:
+  kassa app apply -f apps.toml --dry-run
+  kassa app apply -f apps.toml")]
+    Apply(File),
+    /// List apps: scopes, accounts and key ids
+    #[command(after_help = "Example:\n  kassa app list --json")]
+    List,
+}
+
+/// What to do with the configuration.
+#[derive(Debug, Clone, Subcommand)]
+pub enum ConfigCommand {
+    /// Check it as a whole, and print what is in force, without secrets
+    #[command(after_help = "\
+Every problem is named at once: the key's path and what was expected. Exit code 2 if there is one.
+
+Examples:
+  kassa config check
+  kassa config check --config /etc/kassa/kassa.toml --json")]
+    Check,
+    /// Print the JSON schema of the configuration file
+    #[command(after_help = "Example:\n  kassa config schema > kassa.schema.json")]
+    Schema,
+}
+
+/// What to do with the books.
+#[derive(Debug, Clone, Subcommand)]
+pub enum LedgerCommand {
+    /// Check that transfers sum to zero and balances are the sums of their entries
+    #[command(after_help = "\
+Reads everything, changes nothing. Exit code 1 if there is a difference.
+
+Example:
+  kassa ledger verify")]
+    Verify,
+}
+
+/// What to do with the audit log.
+#[derive(Debug, Clone, Subcommand)]
+pub enum AuditCommand {
+    /// Check the hash chain of the audit log
+    #[command(after_help = "\
+Reads everything, changes nothing. Exit code 1 if a record was changed, taken out or cut off.
+
+Example:
+  kassa audit verify")]
+    Verify,
+}
+
+/// `kassa completions`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  kassa completions bash > ~/.local/share/bash-completion/completions/kassa
+  kassa completions zsh > ~/.zfunc/_kassa
+  kassa completions fish > ~/.config/fish/completions/kassa.fish")]
+pub struct Shell {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
+}

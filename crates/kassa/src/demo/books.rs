@@ -1,0 +1,91 @@
+//! Our books against themselves, and against the gateways'.
+
+use anyhow::{Context, ensure};
+use kassa_core::id::TransactionId;
+use kassa_core::ledger::LedgerAccountKind;
+use sandbox::{Control, Gateway};
+
+use super::timeline::Seen;
+use crate::node::Node;
+
+/// A payment of the story.
+#[derive(Debug, Clone)]
+pub(super) struct Paid {
+    /// Our id.
+    pub(super) transaction_id: TransactionId,
+    /// The gateway's memory of it.
+    pub(super) gateway: Gateway,
+    /// The account at the gateway.
+    pub(super) account: String,
+}
+
+/// What a gateway's receivable took and gave back for a payment, in minor units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Sums {
+    /// Taken.
+    pub(super) paid_minor: i64,
+    /// Given back.
+    pub(super) refunded_minor: i64,
+    /// How many transfers.
+    pub(super) transfers: usize,
+}
+
+/// The sums of one payment in our books.
+pub(super) async fn sums(node: &Node, transaction: TransactionId) -> anyhow::Result<Sums> {
+    let mut sums = Sums::default();
+    for transfer in node.kassa().store.list_transfers_of(transaction).await? {
+        sums.transfers = sums.transfers.saturating_add(1);
+        for entry in transfer.entries {
+            if entry.account.kind != LedgerAccountKind::GatewayReceivable {
+                continue;
+            }
+            let (side, amount) = match entry.amount_minor {
+                amount if amount > 0 => (&mut sums.paid_minor, amount),
+                amount => (&mut sums.refunded_minor, amount.saturating_neg()),
+            };
+            *side = side.checked_add(amount).context("a sum is too large")?;
+        }
+    }
+    Ok(sums)
+}
+
+/// All books of the installation prove themselves.
+pub(super) async fn verify(node: &Node) -> anyhow::Result<Seen<()>> {
+    let report = node.kassa().store.verify_books().await?;
+    ensure!(report.is_clean(), "differences: {:?}", report.differences);
+    let (transfers, entries) = (report.transfers, report.entries);
+    Ok(Seen::new(
+        (),
+        format!("{transfers} transfers, {entries} entries, no difference"),
+    ))
+}
+
+/// Each payment's sums are those that the gateway's books show. The sandbox's memory is as old as the
+/// story, and each payment has an account of its own there.
+pub(super) async fn compare(
+    node: &Node,
+    control: &Control,
+    paid: &[Paid],
+) -> anyhow::Result<Seen<()>> {
+    let theirs = control.books();
+    ensure!(
+        theirs.len() == paid.len(),
+        "the gateways know {} accounts",
+        theirs.len()
+    );
+    let mut details = Vec::new();
+    for payment in paid {
+        let account = theirs
+            .iter()
+            .find(|book| book.gateway == payment.gateway && book.account == payment.account)
+            .context("the gateway has no books of an account")?;
+        let ours = sums(node, payment.transaction_id).await?;
+        let agrees = (account.paid_minor, account.refunded_minor)
+            == (ours.paid_minor, ours.refunded_minor)
+            && account.refunding_minor == 0;
+        ensure!(agrees, "ours {ours:?}, theirs {account:?}");
+        let (paid, refunded) = (ours.paid_minor, ours.refunded_minor);
+        details.push(format!("{paid} fen in, {refunded} fen back"));
+    }
+    Ok(Seen::new((), details.join("; ")))
+}

@@ -1,0 +1,293 @@
+//! One payment from create to refund.
+
+use anyhow::ensure;
+use kassa_core::channel::Channel;
+use kassa_core::event::EventKind;
+use proto::v1::{self, PaymentStatus, RefundStatus};
+use sandbox::Order;
+
+use super::books::Paid;
+use super::observe::{amount, callback, quiet, replayed, settled};
+use super::picture;
+use super::stage::{Stage, account_code};
+use super::timeline::{Seen, Sight, Step, Timeline};
+
+const CURRENCY: &str = "CNY";
+
+/// What is bought and how it is paid.
+#[derive(Debug, Clone)]
+pub(super) struct Story {
+    title: &'static str,
+    channel_word: &'static str,
+    channel: v1::PaymentChannel,
+    method: v1::PaymentMethod,
+    subject: &'static str,
+    amount: &'static str,
+    /// Given back first, and then.
+    refunds: [&'static str; 2],
+    order_id: String,
+}
+
+/// A payment that was created, and where it is paid.
+#[derive(Debug, Clone)]
+struct Created {
+    id: String,
+    page: String,
+}
+
+impl Story {
+    /// The stories of one run.
+    pub(super) fn all(run: &str) -> [Self; 2] {
+        [
+            Self {
+                title: "Alipay, QR code",
+                channel_word: Channel::Alipay.as_str(),
+                channel: v1::PaymentChannel::Alipay,
+                method: v1::PaymentMethod::Qr,
+                subject: "A pot of tea",
+                amount: "88.80",
+                refunds: ["30.00", "58.80"],
+                order_id: format!("TEA-{run}"),
+            },
+            Self {
+                title: "WeChat Pay, JSAPI",
+                channel_word: Channel::WechatPay.as_str(),
+                channel: v1::PaymentChannel::WechatPay,
+                method: v1::PaymentMethod::Jsapi,
+                subject: "Two tickets",
+                amount: "120.50",
+                refunds: ["60.25", "60.25"],
+                order_id: format!("TICKETS-{run}"),
+            },
+        ]
+    }
+
+    fn step(&self, name: &'static str, title: &'static str, expected: &str) -> Step {
+        let (channel, chapter) = (Some(self.channel_word), self.title);
+        Step {
+            name,
+            title,
+            channel,
+            chapter,
+            expected: expected.to_owned(),
+            timeout: None,
+        }
+    }
+
+    /// Tells it.
+    pub(super) async fn tell(
+        &self,
+        timeline: &mut Timeline,
+        stage: &mut Stage,
+    ) -> anyhow::Result<()> {
+        let created = self.create(timeline, stage).await?;
+        let order = self.pay(timeline, stage, &created).await?;
+        self.confirm(timeline, stage, &created, &order).await?;
+        let [first, rest] = self.refunds;
+        let partly = PaymentStatus::RefundPartial;
+        self.refund(timeline, stage, &created.id, (1, first, partly))
+            .await?;
+        let fully = PaymentStatus::RefundFull;
+        self.refund(timeline, stage, &created.id, (2, rest, fully))
+            .await?;
+        self.replay(timeline, stage, &created.id, &order).await?;
+        stage.paid.push(Paid {
+            transaction_id: created.id.parse()?,
+            gateway: order.gateway,
+            account: order.account,
+        });
+        Ok(())
+    }
+
+    async fn create(&self, timeline: &mut Timeline, stage: &mut Stage) -> anyhow::Result<Created> {
+        let step = self.step(
+            "create",
+            "CreatePayment",
+            "PENDING_PAYMENT and a way to pay",
+        );
+        let payer = (self.method == v1::PaymentMethod::Jsapi)
+            .then(|| v1::create_payment_request::Payer::Openid("oDemo-payer-openid".to_owned()));
+        let request = v1::CreatePaymentRequest {
+            request_id: self.order_id.clone(),
+            business_order_id: self.order_id.clone(),
+            business_order_type: "DEMO_ORDER".to_owned(),
+            payment_channel: self.channel.into(),
+            payment_method: self.method.into(),
+            amount: Some(money(self.amount)),
+            subject: self.subject.to_owned(),
+            payer,
+            client_ip: "127.0.0.1".to_owned(),
+            channel_account: account_code(self.channel, &stage.suffix),
+            ..Default::default()
+        };
+        let work = async {
+            let (transaction, prepay) = stage.client.create_payment(request).await?;
+            let status = transaction.status();
+            ensure!(
+                status == PaymentStatus::PendingPayment,
+                "{}",
+                status.as_str_name()
+            );
+            let page = stage.payer.page(prepay.as_ref())?;
+            let detail = format!(
+                "{} {CURRENCY}, transaction {}",
+                self.amount, transaction.transaction_id
+            );
+            Ok(Seen::new(
+                Created {
+                    id: transaction.transaction_id,
+                    page,
+                },
+                detail,
+            ))
+        };
+        let created = timeline.watch(step, &Sight::default(), work).await?;
+        let output = timeline.output();
+        if self.method == v1::PaymentMethod::Qr
+            && output.interactive
+            && let Some(picture) = picture::qr(&created.page, output.colour)
+        {
+            output.line(picture)?;
+        }
+        Ok(created)
+    }
+
+    async fn pay(
+        &self,
+        timeline: &mut Timeline,
+        stage: &Stage,
+        created: &Created,
+    ) -> anyhow::Result<Order> {
+        let step = self.step("pay", "the payer pays", "the gateway's memory says paid");
+        let work = async {
+            stage.payer.pay(&created.page, self.amount).await?;
+            let name = created.page.rsplit('/').next().unwrap_or_default();
+            let order = stage.control.order(name)?;
+            ensure!(
+                order.state == sandbox::OrderState::Paid,
+                "{:?}",
+                order.state
+            );
+            let detail = format!("at {}", created.page);
+            Ok(Seen::new(order, detail))
+        };
+        timeline.watch(step, &Sight::default(), work).await
+    }
+
+    /// The callback comes and is applied, the event arrives, the API says paid.
+    async fn confirm(
+        &self,
+        timeline: &mut Timeline,
+        stage: &mut Stage,
+        created: &Created,
+        order: &Order,
+    ) -> anyhow::Result<()> {
+        let sight = Sight::default();
+        let expected = "a signed callback, acknowledged and applied";
+        let step = self.step("callback", "the gateway calls back", expected);
+        timeline
+            .watch(step, &sight, callback(stage, &created.id, order, &sight))
+            .await?;
+
+        let kind = EventKind::PaymentSucceeded.event_type();
+        let sight = Sight::default();
+        let step = self.step("event", "the business event arrives", &kind);
+        let work = async {
+            let event = stage
+                .events
+                .wait(&created.id, &kind, |_| true, &sight)
+                .await?;
+            Ok(Seen::new((), format!("{kind}, number {}", event.sequence)))
+        };
+        timeline.watch(step, &sight, work).await?;
+
+        let sight = Sight::default();
+        let expected = format!("PAID_SUCCESS with {} {CURRENCY} paid", self.amount);
+        let step = self.step("paid", "GetPayment", &expected);
+        let work = async {
+            let payment = stage.client.payment(&created.id).await?;
+            let paid = amount(payment.amount_paid.as_ref());
+            let seen = format!("{} with {paid} paid", payment.status().as_str_name());
+            let is_paid = payment.status() == PaymentStatus::PaidSuccess
+                && paid == format!("{} {CURRENCY}", self.amount);
+            ensure!(is_paid, "{seen}");
+            Ok(Seen::new((), seen))
+        };
+        timeline.watch(step, &sight, work).await
+    }
+
+    async fn refund(
+        &self,
+        timeline: &mut Timeline,
+        stage: &mut Stage,
+        id: &str,
+        (number, refunded, then): (u8, &'static str, PaymentStatus),
+    ) -> anyhow::Result<()> {
+        let is_first = number == 1;
+        let (create, settle) = if is_first {
+            (
+                ("refund", "a partial refund"),
+                ("refunded", "it is given back"),
+            )
+        } else {
+            (
+                ("refund_rest", "the rest is refunded"),
+                ("refunded_rest", "all is given back"),
+            )
+        };
+        let step = self.step(create.0, create.1, "an accepted refund");
+        let request = v1::CreateRefundRequest {
+            transaction_id: id.to_owned(),
+            business_refund_id: format!("{}-R{number}", self.order_id),
+            amount: Some(money(refunded)),
+            reason: "demo".to_owned(),
+        };
+        let work = async {
+            let refund = stage.client.create_refund(request).await?;
+            let status = refund.status();
+            ensure!(status != RefundStatus::Failed, "{}", status.as_str_name());
+            let detail = format!("{refunded} {CURRENCY}, refund {}", refund.refund_id);
+            Ok(Seen::new(refund.refund_id, detail))
+        };
+        let refund_id = timeline.watch(step, &Sight::default(), work).await?;
+
+        let sight = Sight::default();
+        let expected = format!(
+            "refund.succeeded, and {} of the payment",
+            then.as_str_name()
+        );
+        let step = self.step(settle.0, settle.1, &expected);
+        timeline
+            .watch(step, &sight, settled(stage, id, &refund_id, then, &sight))
+            .await
+    }
+
+    /// A callback that was recorded is posted again, byte for byte.
+    async fn replay(
+        &self,
+        timeline: &mut Timeline,
+        stage: &Stage,
+        id: &str,
+        order: &Order,
+    ) -> anyhow::Result<()> {
+        let sight = Sight::default();
+        let expected = "every callback acknowledged and dealt with";
+        let step = self.step("quiet", "everything has settled", expected);
+        let before = timeline
+            .watch(step, &sight, quiet(stage, id, &sight))
+            .await?;
+        let sight = Sight::default();
+        let expected = "an acknowledgement, and the same version, events and bookings";
+        let step = self.step("replay", "the callback is posted again", expected);
+        timeline
+            .watch(step, &sight, replayed(stage, id, order, before, &sight))
+            .await
+    }
+}
+
+fn money(amount: &str) -> v1::Money {
+    v1::Money {
+        amount: amount.to_owned(),
+        currency_code: CURRENCY.to_owned(),
+    }
+}

@@ -1,0 +1,7 @@
+//! The `kassa` binary.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    kassa::cli::main()
+}

@@ -1,0 +1,189 @@
+//! What a first start plants: the demo app and the sandbox's accounts, through the same flows as an
+//! operator's files.
+
+use std::collections::BTreeMap;
+
+use flows::Kassa;
+use flows::app::NewApp;
+use flows::channel::Limits;
+use kassa_core::Secret;
+use kassa_core::channel::GatewayName;
+use kassa_core::text::{AccountCode, InvalidText};
+use sandbox::{AlipayCredentials, Credentials, WechatCredentials};
+use serde_json::{Value, json};
+
+use super::error::{BoxError, NodeError};
+use super::options::Seed;
+use crate::spec;
+use crate::spec::account::AccountSpec;
+use crate::token;
+
+/// Who the audit log says it was.
+const ACTOR: &str = "kassa up";
+/// What errors call the entries.
+const WHAT: &str = "the sandbox's credentials";
+
+/// Codes of the sandbox's accounts, before a suffix.
+pub mod code {
+    /// Alipay, public-key mode.
+    pub const ALIPAY: &str = "alipay-sandbox";
+    /// Alipay, certificate mode.
+    pub const ALIPAY_CERTIFICATE: &str = "alipay-cert-sandbox";
+    /// WeChat Pay, platform-certificate mode.
+    pub const WECHAT: &str = "wechat-sandbox";
+    /// WeChat Pay, public-key mode.
+    pub const WECHAT_PUBLIC_KEY: &str = "wechat-pubkey-sandbox";
+}
+
+/// Makes the app and the accounts, or brings the accounts up to where the sandbox listens now. An app
+/// that is there and knows the key keeps what an operator made of it.
+///
+/// # Errors
+/// [`NodeError::Seed`], [`NodeError::Store`].
+pub async fn plant(kassa: &Kassa, credentials: &Credentials, seed: &Seed) -> Result<(), NodeError> {
+    let mut accounts = accounts(credentials, &seed.suffix).map_err(failed)?;
+    let codes: Vec<AccountCode> = accounts
+        .iter()
+        .map(|account| account.code.clone())
+        .collect();
+    for account in &mut accounts {
+        if let Some(found) = kassa
+            .store
+            .find_channel_account_by_code(&account.code)
+            .await?
+        {
+            account.is_active = found.account.is_active;
+        }
+    }
+    spec::account::apply(kassa, ACTOR, accounts, WHAT)
+        .await
+        .map_err(failed)?;
+
+    let found = kassa.store.find_app(&seed.app).await?;
+    let is_known = found.is_some_and(|app| app.keys.iter().any(|key| key == seed.key.public()));
+    if is_known {
+        return Ok(());
+    }
+    let app = NewApp {
+        id: seed.app.clone(),
+        display_name: "Demo".to_owned(),
+        scopes: token::all_scopes(),
+        keys: vec![seed.key.public().clone()],
+        channel_accounts: codes,
+        is_active: true,
+    };
+    spec::app::apply(kassa, ACTOR, vec![app], WHAT)
+        .await
+        .map_err(failed)?;
+    Ok(())
+}
+
+fn failed(error: impl Into<BoxError>) -> NodeError {
+    NodeError::Seed(error.into())
+}
+
+/// The accounts that the sandbox's credentials make.
+///
+/// # Errors
+/// [`InvalidText`] if the suffix does not fit a code.
+pub fn accounts(credentials: &Credentials, suffix: &str) -> Result<Vec<AccountSpec>, InvalidText> {
+    let Credentials {
+        alipay,
+        alipay_certificate_mode,
+        wechat,
+        wechat_public_key_mode,
+        ..
+    } = credentials;
+    Ok(vec![
+        alipay_account(alipay, code::ALIPAY, suffix)?,
+        alipay_account(alipay_certificate_mode, code::ALIPAY_CERTIFICATE, suffix)?,
+        wechat_account(wechat, code::WECHAT, suffix)?,
+        wechat_account(wechat_public_key_mode, code::WECHAT_PUBLIC_KEY, suffix)?,
+    ])
+}
+
+/// An account of what Alipay's console gives.
+///
+/// # Errors
+/// [`InvalidText`] if the suffix does not fit a code.
+pub fn alipay_account(
+    from: &AlipayCredentials,
+    code: &str,
+    suffix: &str,
+) -> Result<AccountSpec, InvalidText> {
+    let mut settings = json!({
+        "gateway_url": from.gateway_url,
+        "app_id": from.app_id,
+        "seller_id": from.seller_id,
+        "mode": "public_key",
+        "alipay_public_keys": [from.alipay_public_key_pem],
+    });
+    if let Some(files) = &from.certificates {
+        settings = json!({
+            "gateway_url": from.gateway_url,
+            "app_id": from.app_id,
+            "seller_id": from.seller_id,
+            "mode": "certificate",
+            "app_cert": files.app_cert_pem,
+            "alipay_certs": [files.alipay_cert_pem],
+            "alipay_root_cert": files.alipay_root_cert_pem,
+        });
+    }
+    let secrets = [("app_private_key", &from.app_private_key_pem)];
+    account(GatewayName::Alipay, (code, suffix), settings, &secrets)
+}
+
+/// An account of what WeChat Pay's console gives.
+///
+/// # Errors
+/// [`InvalidText`] if the suffix does not fit a code.
+pub fn wechat_account(
+    from: &WechatCredentials,
+    code: &str,
+    suffix: &str,
+) -> Result<AccountSpec, InvalidText> {
+    let certificates: Vec<Value> = from
+        .platform_certificates
+        .iter()
+        .map(|(serial, pem)| json!({ "serial": serial, "pem": pem }))
+        .collect();
+    let public_keys: Vec<Value> = from
+        .public_key
+        .iter()
+        .map(|key| json!({ "id": key.public_key_id, "pem": key.public_key_pem }))
+        .collect();
+    let settings = json!({
+        "api_base_url": from.api_base_url,
+        "mchid": from.mchid,
+        "appid": from.appid,
+        "merchant_serial_no": from.merchant_serial_no,
+        "platform_certificates": certificates,
+        "public_keys": public_keys,
+    });
+    let secrets = [
+        ("merchant_private_key", &from.merchant_private_key_pem),
+        ("apiv3_key", &from.apiv3_key),
+    ];
+    account(GatewayName::WechatV3, (code, suffix), settings, &secrets)
+}
+
+fn account(
+    gateway: GatewayName,
+    (code, suffix): (&str, &str),
+    settings: Value,
+    secrets: &[(&str, &String)],
+) -> Result<AccountSpec, InvalidText> {
+    let secrets: BTreeMap<_, _> = secrets
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), Secret::new((*value).clone())))
+        .collect();
+    Ok(AccountSpec {
+        code: AccountCode::try_new(format!("{code}{suffix}"))?,
+        display_name: format!("Sandbox: {code}"),
+        gateway,
+        settings,
+        secrets,
+        limits: Limits::default(),
+        is_active: true,
+    })
+}

@@ -1,0 +1,15 @@
+//! The commands, through the binary and through their help.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    unreachable_pub,
+    reason = "tests"
+)]
+
+mod apply;
+mod cli;
+mod help;
+mod support;
+mod up;
