@@ -34,7 +34,7 @@ async fn work(kassa: &Kassa, delivery: &dyn Delivery) -> Disposition {
     let outcome = match envelope.kind.as_str() {
         NOTIFICATION_KIND => notification::take_task(kassa, envelope).await,
         refund::SUBMIT_KIND => refund::submit_task(kassa, envelope, delivery.retries()).await,
-        payment::QUERY_KIND => payment::sync_task(kassa, envelope).await,
+        payment::QUERY_KIND => Box::pin(payment::sync_task(kassa, envelope)).await,
         other => Ok(Disposition::Park(format!(
             "no task for messages of kind {other}"
         ))),

@@ -231,6 +231,8 @@ impl Error {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::RequestInFlight => Some(RETRY_IN_FLIGHT),
+            // Only a new reading helps there, not the same request.
+            Self::VersionConflict { .. } => None,
             other if other.kind().is_retryable() => Some(RETRY_UNKNOWN),
             _ => None,
         }

@@ -60,6 +60,7 @@ fn read_alipay(given: &v1::AlipaySettings) -> Settings {
     put_list(&mut public, "alipay_certs", &given.alipay_certs);
     put(&mut public, "app_cert", &given.app_cert);
     put(&mut public, "alipay_root_cert", &given.alipay_root_cert);
+    put(&mut public, "qr_product_code", &given.qr_product_code);
     Settings {
         gateway: GatewayName::Alipay,
         public: Value::Object(public),
@@ -83,6 +84,13 @@ fn read_wechat(given: &v1::WechatV3Settings) -> Settings {
     put(&mut public, "mchid", &given.mchid);
     put(&mut public, "appid", &given.appid);
     put(&mut public, "merchant_serial_no", &given.merchant_serial_no);
+    put(
+        &mut public,
+        "api_backup_base_url",
+        &given.api_backup_base_url,
+    );
+    put(&mut public, "h5_app_name", &given.h5_app_name);
+    put(&mut public, "h5_app_url", &given.h5_app_url);
     for (field, list, name) in [
         (
             "platform_certificates",
@@ -117,6 +125,7 @@ pub(super) fn write(gateway: GatewayName, public: &Value) -> v1::ChannelSettings
             app_cert: text(public, "app_cert"),
             alipay_certs: texts(public, "alipay_certs"),
             alipay_root_cert: text(public, "alipay_root_cert"),
+            qr_product_code: text(public, "qr_product_code"),
         }),
         GatewayName::WechatV3 => Given::WechatV3(v1::WechatV3Settings {
             api_base_url: text(public, "api_base_url"),
@@ -127,6 +136,9 @@ pub(super) fn write(gateway: GatewayName, public: &Value) -> v1::ChannelSettings
             apiv3_key: String::new(),
             platform_certificates: keys(public, "platform_certificates", "serial"),
             public_keys: keys(public, "public_keys", "id"),
+            api_backup_base_url: text(public, "api_backup_base_url"),
+            h5_app_name: text(public, "h5_app_name"),
+            h5_app_url: text(public, "h5_app_url"),
         }),
     };
     v1::ChannelSettings {

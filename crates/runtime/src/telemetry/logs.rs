@@ -11,7 +11,8 @@ use crate::config::{LogFormat, TelemetryConfig};
 
 /// Libraries that log what they carry when asked for more: lapin prints the body of a returned
 /// message, h2 prints header frames. No configuration opens these.
-const NEVER_ABOVE: [&str; 5] = [
+const NEVER_ABOVE: [&str; 6] = [
+    "opentelemetry=warn",
     "lapin=error",
     "h2=info",
     "hyper=info",

@@ -252,3 +252,21 @@ async fn follow(store: Store, app: AppId, total: i64) {
         }
     }
 }
+
+#[tokio::test]
+async fn an_event_of_a_change_that_did_not_commit_is_never_published() {
+    let world = World::new().await;
+    let (payment, leg, attempt) = world.make_payment("order-1");
+    let tx = world.store().begin().await.unwrap();
+    tx.insert_payment_in_tx(&payment, &leg, &attempt)
+        .await
+        .unwrap();
+    let told = event(&world.ids, &world.app, payment.id, 1);
+    tx.append_event_in_tx(&told).await.unwrap();
+    drop(tx);
+    assert_eq!(waiting_of_all_shards(world.store()).await, Vec::new());
+
+    world.insert(&(payment, leg, attempt)).await;
+    append(world.store(), &told).await.unwrap();
+    assert_eq!(waiting_of_all_shards(world.store()).await.len(), 1);
+}
