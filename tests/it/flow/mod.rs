@@ -1,0 +1,16 @@
+//! Whole stories through the real doors: gRPC in, callbacks in, events out.
+
+mod attempt;
+mod callback;
+mod close;
+mod create;
+mod events;
+mod forged;
+mod order;
+mod products;
+mod refund;
+mod refund_race;
+mod story;
+mod sync;
+mod watch;
+mod worker;

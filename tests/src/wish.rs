@@ -1,0 +1,96 @@
+//! What a caller asks for: ready-made requests that a test changes where it matters.
+
+use proto::v1::{self, PaymentChannel, PaymentMethod, create_payment_request::Payer};
+
+/// The currency of all tests.
+pub const CURRENCY: &str = "CNY";
+
+/// An amount on the wire.
+pub fn money(amount: &str) -> v1::Money {
+    v1::Money {
+        amount: amount.to_owned(),
+        currency_code: CURRENCY.to_owned(),
+    }
+}
+
+/// A request to create a payment. The order's id is the request's id too unless changed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wish(pub v1::CreatePaymentRequest);
+
+impl Wish {
+    /// Anything that can be paid.
+    pub fn new(channel: PaymentChannel, method: PaymentMethod, order: &str, amount: &str) -> Self {
+        let needs_openid = method == PaymentMethod::Jsapi;
+        Self(v1::CreatePaymentRequest {
+            request_id: order.to_owned(),
+            business_order_id: order.to_owned(),
+            business_order_type: "GOODS_ORDER".to_owned(),
+            user_id: "user-1".to_owned(),
+            payment_channel: channel.into(),
+            payment_method: method.into(),
+            amount: Some(money(amount)),
+            subject: "A pot of tea 一壶茶".to_owned(),
+            payer: needs_openid.then(|| Payer::Openid("oTest-payer-openid-0000001".to_owned())),
+            client_ip: "203.0.113.7".to_owned(),
+            ..Default::default()
+        })
+    }
+
+    /// An Alipay QR code.
+    pub fn alipay_qr(order: &str, amount: &str) -> Self {
+        Self::new(PaymentChannel::Alipay, PaymentMethod::Qr, order, amount)
+    }
+
+    /// A payment inside WeChat.
+    pub fn wechat_jsapi(order: &str, amount: &str) -> Self {
+        Self::new(
+            PaymentChannel::WechatPay,
+            PaymentMethod::Jsapi,
+            order,
+            amount,
+        )
+    }
+
+    /// With another idempotency key.
+    #[must_use]
+    pub fn request_id(mut self, request_id: &str) -> Self {
+        request_id.clone_into(&mut self.0.request_id);
+        self
+    }
+
+    /// For another amount.
+    #[must_use]
+    pub fn amount(mut self, amount: &str) -> Self {
+        self.0.amount = Some(money(amount));
+        self
+    }
+
+    /// Over this channel account.
+    #[must_use]
+    pub fn account(mut self, code: &str) -> Self {
+        code.clone_into(&mut self.0.channel_account);
+        self
+    }
+}
+
+/// A payment that was created.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Created {
+    /// Its id.
+    pub id: String,
+    /// The payment.
+    pub transaction: v1::PaymentTransaction,
+    /// How to pay it.
+    pub prepay: Option<v1::prepay_info::Info>,
+}
+
+impl From<v1::CreatePaymentResponse> for Created {
+    fn from(answer: v1::CreatePaymentResponse) -> Self {
+        let transaction = answer.transaction.expect("a transaction in the answer");
+        Self {
+            id: transaction.transaction_id.clone(),
+            transaction,
+            prepay: answer.prepay_info.and_then(|prepay| prepay.info),
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! What payers, gateways and workers do, and what can be seen behind the API.
+
+use chrono::TimeDelta;
+use kassa_core::anomaly::AnomalyKind;
+use kassa_core::id::TransactionId;
+use kassa_core::payment::Attempt;
+use proto::v1;
+use runtime::queue::{QueueName, RETRY_LADDER};
+use runtime::store::{Page, RefundFilter};
+use sandbox::{DeliveryReport, Order};
+
+use crate::app::TestApp;
+use crate::until;
+use crate::wish::Created;
+
+/// Rows that one look behind the API reads.
+const ROWS_MAX: u64 = 1_000;
+/// How often in a row the broker's queues must be found empty. A delayed message on its way from one
+/// queue to the next is on neither of them for a moment.
+const QUIET_LOOKS: u32 = 5;
+
+impl TestApp {
+    /// The request number of a payment's current attempt.
+    pub async fn number(&self, id: &str) -> String {
+        let id = transaction_id(id);
+        let payment = self
+            .kassa()
+            .store
+            .find_payment(id)
+            .await
+            .expect("the store answers");
+        payment.expect("the payment").current_attempt_id.to_string()
+    }
+
+    /// All attempts of a payment.
+    pub async fn attempts(&self, id: &str) -> Vec<Attempt> {
+        let id = transaction_id(id);
+        self.kassa()
+            .store
+            .list_attempts(id)
+            .await
+            .expect("the store answers")
+    }
+
+    /// The order at the gateway.
+    pub async fn order(&self, id: &str) -> Order {
+        self.control
+            .order(&self.number(id).await)
+            .expect("the gateway knows the order")
+    }
+
+    /// The payer goes to the cashier, if the method asks for that, and pays.
+    pub async fn pay(&self, created: &Created) -> Order {
+        let number = self.number(&created.id).await;
+        if let Some(request) = created.prepay.as_ref().and_then(cashier_request) {
+            let presented = self.control.present_alipay(&request).await;
+            assert_eq!(presented.expect("the cashier opens"), number);
+        }
+        self.control.pay(&number).expect("the payer can pay")
+    }
+
+    /// The gateways post every callback that waits.
+    pub async fn deliver(&self) -> Vec<DeliveryReport> {
+        self.control.deliver_due().await
+    }
+
+    /// The worker works until nothing is left to do now.
+    pub async fn run_until_idle(&self) {
+        let worked = Box::pin(self.node().worker().run_until_idle()).await;
+        worked.expect("the worker gets idle");
+    }
+
+    /// Several workers work at the same time until nothing is left to do now.
+    pub async fn run_workers(&self, workers: usize) {
+        let tasks: Vec<_> = (0..workers)
+            .map(|_| {
+                let worker = self.node().worker().clone();
+                tokio::spawn(async move { Box::pin(worker.run_until_idle()).await })
+            })
+            .collect();
+        for task in tasks {
+            task.await
+                .expect("a worker ends")
+                .expect("a worker gets idle");
+        }
+        self.run_until_idle().await;
+    }
+
+    /// Callbacks are posted and worked on until there are none; each has to be acknowledged.
+    pub async fn settle(&self) {
+        self.run_until_idle().await;
+        while self.control.pending_callbacks() > 0 {
+            for report in self.deliver().await {
+                assert!(report.acknowledged, "{report:?}");
+            }
+            self.run_until_idle().await;
+        }
+        self.let_delays_pass().await;
+    }
+
+    /// Messages that wait for their time come to their turn: the clock is moved, step by step of the
+    /// ladder, and at the broker, which has its own clock, their return is waited for.
+    pub async fn let_delays_pass(&self) {
+        if self.bound.is_some() {
+            let mut quiet_looks = 0;
+            until("the delayed messages are dealt with", async || {
+                self.run_until_idle().await;
+                let is_quiet = self.depth().await == 0 && !self.has_open_refunds().await;
+                quiet_looks = if is_quiet { quiet_looks + 1 } else { 0 };
+                (quiet_looks >= QUIET_LOOKS).then_some(())
+            })
+            .await;
+            return;
+        }
+        for step in RETRY_LADDER {
+            if self.depth().await == 0 {
+                return;
+            }
+            self.clock
+                .advance(TimeDelta::from_std(step).expect("a step of the ladder"));
+            self.run_until_idle().await;
+        }
+        assert_eq!(
+            self.depth().await,
+            0,
+            "messages wait that nothing will deal with"
+        );
+    }
+
+    async fn has_open_refunds(&self) -> bool {
+        let mut has_any = false;
+        for caller in [&self.shop, &self.other] {
+            let (filter, page) = (RefundFilter::default(), Page::first(ROWS_MAX));
+            let refunds = self
+                .kassa()
+                .store
+                .list_refunds(&caller.app, &filter, &page)
+                .await;
+            let mut refunds = refunds.expect("the store answers").into_iter();
+            has_any |= refunds.any(|refund| !refund.status.is_final());
+        }
+        has_any
+    }
+
+    /// How many messages wait on the work queues, delayed ones included.
+    pub async fn depth(&self) -> u64 {
+        let mut depth = 0;
+        for queue in QueueName::ALL {
+            depth += self
+                .kassa()
+                .queue
+                .depth(*queue)
+                .await
+                .expect("the queue answers");
+        }
+        depth
+    }
+
+    /// Waits until a delivery that was dropped without an end is on its queue again. The embedded
+    /// queue gives it back when it is next asked for work.
+    pub async fn until_returned(&self) {
+        if self.bound.is_some() {
+            until("the message is there again", async || {
+                (self.depth().await > 0).then_some(())
+            })
+            .await;
+        }
+    }
+
+    /// What did not come as agreed, oldest first.
+    pub async fn anomalies(&self) -> Vec<AnomalyKind> {
+        let found = self
+            .kassa()
+            .store
+            .list_anomalies(&Page::first(ROWS_MAX))
+            .await;
+        let found = found.expect("the store answers");
+        found
+            .into_iter()
+            .rev()
+            .map(|anomaly| anomaly.kind)
+            .collect()
+    }
+
+    /// The anomalies that are about this payment.
+    pub async fn anomalies_of(&self, id: &str) -> Vec<AnomalyKind> {
+        let found = self
+            .kassa()
+            .store
+            .list_anomalies_of(transaction_id(id))
+            .await;
+        found
+            .expect("the store answers")
+            .into_iter()
+            .rev()
+            .map(|anomaly| anomaly.kind)
+            .collect()
+    }
+
+    /// What was booked for a payment: the causes, sorted, since the clock stands still.
+    pub async fn bookings(&self, id: &str) -> Vec<String> {
+        let found = self
+            .kassa()
+            .store
+            .list_transfers_of(transaction_id(id))
+            .await;
+        let found = found.expect("the store answers");
+        let mut causes: Vec<_> = found
+            .into_iter()
+            .map(|transfer| transfer.cause.kind.to_string())
+            .collect();
+        causes.sort_unstable();
+        causes
+    }
+
+    /// Everything that a repeat must leave as it is.
+    pub async fn state(&self, id: &str) -> (v1::PaymentTransaction, Vec<v1::Event>, Vec<String>) {
+        (
+            self.payment(id).await,
+            self.events_of(id).await,
+            self.bookings(id).await,
+        )
+    }
+}
+
+/// What the payer's browser or phone brings to Alipay's cashier, where the order only comes into
+/// being there.
+fn cashier_request(prepay: &v1::prepay_info::Info) -> Option<String> {
+    use v1::prepay_info::Info;
+    match prepay {
+        Info::Redirect(redirect) if redirect.url.contains("/gateway.do") => {
+            Some(redirect.url.clone())
+        }
+        Info::AppParameters(app) => Some(app.order_string.clone()),
+        Info::Form(form) => {
+            let mut fields = form_urlencoded::Serializer::new(String::new());
+            for field in &form.fields {
+                fields.append_pair(&field.name, &field.value);
+            }
+            Some(format!("{}&{}", form.action, fields.finish()))
+        }
+        Info::Redirect(_)
+        | Info::QrCode(_)
+        | Info::JsapiParameters(_)
+        | Info::WechatAppParameters(_) => None,
+    }
+}
+
+fn transaction_id(id: &str) -> TransactionId {
+    id.parse().expect("a transaction id")
+}
