@@ -45,7 +45,7 @@ pub use caller::Caller;
 pub use wish::{Created, Wish, money};
 
 /// How long something that happens on another task may take.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Looks again and again until `look` finds something; other tasks run in between.
 pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {

@@ -1,7 +1,7 @@
 //! The worker: WHEN something is done. What is done is in `flows`.
 //!
-//! It takes messages off the work queues ([`consumer`]), relays the outbox ([`relay`]) and keeps the
-//! channel accounts and the audit chain up to date ([`upkeep`]). Any number of workers may run at
+//! It takes messages off the work queues (`consumer`), relays the outbox (`relay`) and keeps the
+//! channel accounts and the audit chain up to date (`upkeep`). Any number of workers may run at
 //! the same time; none of them is special.
 
 mod consumer;

@@ -49,7 +49,7 @@ async fn a_deadline_cuts_the_answer_off_but_not_the_flow() {
 
     assert!(locked.get().account.is_active);
     drop(tx);
-    server.stopped().await;
+    let _database = server.stopped().await;
     let account = kassa
         .store
         .find_channel_account_by_code(&code)

@@ -218,5 +218,5 @@ async fn a_drain_ends_a_stream_of_events() {
         events.message().await.unwrap_err().code(),
         Code::Unavailable
     );
-    server.stopped().await;
+    let _database = server.stopped().await;
 }

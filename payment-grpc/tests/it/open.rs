@@ -60,7 +60,7 @@ async fn a_drain_is_told_to_those_who_watch_and_does_not_wait_for_them() {
         .await
         .unwrap();
     assert_eq!(next.unwrap().unwrap().status(), ServingStatus::NotServing);
-    server.stopped().await;
+    let _database = server.stopped().await;
 }
 
 async fn listed(server: &TestServer) -> Result<Vec<String>, tonic::Status> {

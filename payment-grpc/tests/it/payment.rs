@@ -394,7 +394,7 @@ async fn a_drain_ends_a_watch_and_asks_to_come_again() {
         (Code::Unavailable, "SERVICE_UNAVAILABLE")
     );
     assert!(ended.get_details_retry_info().is_some());
-    server.stopped().await;
+    let _database = server.stopped().await;
 }
 
 #[tokio::test]

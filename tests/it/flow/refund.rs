@@ -388,3 +388,57 @@ async fn a_refund_made_at_alipays_console_is_booked_as_external() {
 async fn a_refund_made_at_wechats_console_is_booked_as_external() {
     a_console_refund_is_booked(Wish::wechat_jsapi("tea", "10.00"), Some("/refund")).await;
 }
+
+/// Alipay's notices tell only the order's total: the console's own amount is asked for, so that it
+/// does not matter in which order the notices of two refunds come.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_console_refund_told_after_a_later_refund_of_ours_is_booked_with_its_own_amount() {
+    let app = TestApp::start().await;
+    let created = app.paid(&Wish::alipay_qr("tea", "10.00")).await;
+    let number = app.number(&created.id).await;
+    app.control.refund_at_console(&number, 300, None).unwrap();
+    let ours = app.refund(&created.id, "ours", "5.00").await.unwrap();
+    // Ours is settled by the call's own answer, before any notice is posted.
+    app.run_until_idle().await;
+    assert_eq!(
+        app.refund_of(&ours.refund_id).await.status(),
+        RefundStatus::Success
+    );
+    app.settle().await;
+    let payment = app.payment(&created.id).await;
+    assert_eq!(payment.amount_refunded, Some(money("8.00")));
+    assert_eq!(
+        app.anomalies_of(&created.id).await,
+        [AnomalyKind::ExternalRefund]
+    );
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_console_refund_that_overtakes_its_payments_notice_brings_the_payment_with_it() {
+    let app = TestApp::start().await;
+    let created = app.created(&Wish::wechat_jsapi("tea", "10.00")).await;
+    let number = app.number(&created.id).await;
+    app.control
+        .add_fault(FaultRule::callback_once(
+            &number,
+            sandbox::CallbackFault::Drop,
+        ))
+        .unwrap();
+    app.pay(&created).await;
+    let url = app.control.order(&number).unwrap().notify_url.unwrap();
+    let notify_url = Some(url.replace("/payment", "/refund"));
+    app.control
+        .refund_at_console(&number, 300, notify_url)
+        .unwrap();
+    let console = app.control.refunds().pop().unwrap();
+    app.control
+        .settle_refund(&console.out_refund_no, RefundOutcome::Success)
+        .unwrap();
+    app.settle().await;
+    let payment = app.payment(&created.id).await;
+    assert_eq!(payment.status(), PaymentStatus::RefundPartial);
+    assert_eq!(payment.amount_refunded, Some(money("3.00")));
+    assert_eq!(app.bookings(&created.id).await, ["PAYMENT", "REFUND"]);
+    app.finish().await;
+}

@@ -45,7 +45,7 @@ pub(crate) struct TestServer {
     pub(crate) other: Signer,
     stopping: CancellationToken,
     serving: JoinHandle<()>,
-    _database: TestDatabase,
+    database: TestDatabase,
 }
 
 /// The time at which tests begin.
@@ -85,7 +85,7 @@ impl TestServer {
             other,
             stopping,
             serving,
-            _database: database,
+            database,
         };
         started.put_app(&started.app(&started.shop)).await;
         started.put_app(&started.app(&started.other)).await;
@@ -139,13 +139,14 @@ impl TestServer {
         self.stopping.cancel();
     }
 
-    /// Waits for the drain to end.
-    pub(crate) async fn stopped(self) {
+    /// Waits for the drain to end. The database lives as long as what is given back.
+    pub(crate) async fn stopped(self) -> TestDatabase {
         self.stopping.cancel();
         tokio::time::timeout(Duration::from_secs(20), self.serving)
             .await
             .unwrap()
             .unwrap();
+        self.database
     }
 }
 
