@@ -18,6 +18,7 @@ use kassa_core::channel::Channel;
 use kassa_core::id::{EnvelopeId, NotificationId};
 use kassa_core::notification::{CallbackRoute, NOTIFICATION_KIND, NotificationMessage};
 use runtime::accounts::OpenAccount;
+use runtime::checkpoint::Checkpoint;
 use runtime::queue::{Envelope, QueueError, QueueName};
 use runtime::telemetry::trace_context;
 use tokio::time::Instant;
@@ -190,8 +191,11 @@ async fn publish(
         trace: trace_context::current(),
         payload: serde_json::to_value(&message).map_err(Refusal::Encode)?,
     };
+    deps.checkpoints.reach(Checkpoint::CallbackVerified).await;
     let confirmed = deps.queue.publish(QueueName::Notifications, &envelope);
-    match tokio::time::timeout(handler.options.publish_timeout, confirmed).await {
+    let outcome = tokio::time::timeout(handler.options.publish_timeout, confirmed).await;
+    deps.checkpoints.reach(Checkpoint::CallbackEnqueued).await;
+    match outcome {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(Refusal::Publish(error)),
         Err(_elapsed) => Err(Refusal::PublishTimeout),

@@ -35,6 +35,7 @@ use std::sync::Arc;
 use gateways::Gateway;
 use kassa_core::{Clock, IdSource};
 use runtime::accounts::AccountDirectory;
+use runtime::checkpoint::Checkpoints;
 use runtime::queue::Queue;
 use runtime::store::Store;
 
@@ -56,4 +57,6 @@ pub struct Deps {
     pub clock: Clock,
     /// Ids of notifications and envelopes.
     pub ids: IdSource,
+    /// Where tests stop and kill processes; nothing in production.
+    pub checkpoints: Checkpoints,
 }

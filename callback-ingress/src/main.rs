@@ -113,6 +113,7 @@ impl Service {
             Ok(opened)
         });
         let deps = Deps {
+            checkpoints: runtime::checkpoint::Checkpoints::from_env(),
             accounts: accounts.clone(),
             queue: Arc::clone(&queue),
             store,

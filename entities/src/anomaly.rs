@@ -22,6 +22,13 @@ pub struct Model {
     pub resolved_at: Option<DateTimeUtc>,
     #[sea_orm(column_type = "Text", nullable)]
     pub resolution: Option<String>,
+    pub status: String,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub resolved_by: Option<String>,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub resolution_reason: Option<String>,
+    /// When its money is given back without being asked.
+    pub refund_due_at: Option<DateTimeUtc>,
 }
 
 /// None: every query names what it reads.

@@ -21,6 +21,9 @@ pub struct Model {
     #[sea_orm(column_type = "Text")]
     pub channel_accounts: String,
     pub is_active: bool,
+    /// JSON of the policies.
+    #[sea_orm(column_type = "Text")]
+    pub policies: String,
     /// Grows with every change.
     pub version: i64,
     /// When it was made, UTC.

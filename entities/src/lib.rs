@@ -5,6 +5,7 @@ pub mod app;
 pub mod audit_chain;
 pub mod audit_record;
 pub mod channel_account;
+pub mod gateway_call;
 pub mod ledger_account;
 pub mod ledger_entry;
 pub mod ledger_transfer;

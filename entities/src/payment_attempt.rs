@@ -37,6 +37,12 @@ pub struct Model {
     pub updated_at: DateTimeUtc,
     /// Grows with every change.
     pub version: i64,
+    /// When the gateway is asked next; never, if there is nothing left to ask.
+    pub next_query_at: Option<DateTimeUtc>,
+    pub query_count: i32,
+    /// The retry that made it.
+    pub request_id: Option<String>,
+    pub request_fingerprint: Option<String>,
 }
 
 /// None: every query names what it reads.

@@ -38,6 +38,12 @@ pub struct Model {
     pub refunded_at: Option<DateTimeUtc>,
     /// Grows with every change.
     pub version: i64,
+    /// When the gateway is asked next; never, if there is nothing left to ask.
+    pub next_query_at: Option<DateTimeUtc>,
+    pub query_count: i32,
+    pub source: String,
+    /// The anomaly whose money it gives back.
+    pub anomaly_id: Option<String>,
 }
 
 /// None: every query names what it reads.

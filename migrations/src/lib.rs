@@ -14,6 +14,7 @@ mod m0006_outbox;
 mod m0007_ledger;
 mod m0008_anomalies;
 mod m0009_audit;
+mod m0010_synchronisation;
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{
@@ -40,6 +41,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0007_ledger::Migration),
             Box::new(m0008_anomalies::Migration),
             Box::new(m0009_audit::Migration),
+            Box::new(m0010_synchronisation::Migration),
         ]
     }
 }

@@ -254,6 +254,7 @@ fn signing_key() -> AppSigningKey {
 async fn plant_other(kassa: &Kassa, key: &AppSigningKey) {
     let codes = ACCOUNTS.map(|code| AccountCode::try_new(code.to_owned()).expect("a code"));
     let app = NewApp {
+        policies: kassa_core::app::Policies::default(),
         id: app_id(APPS[1]),
         display_name: "Other".to_owned(),
         scopes: token::all_scopes(),

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use flows::{Disposition, Kassa, notification, payment, refund};
 use kassa_core::notification::NOTIFICATION_KIND;
+use runtime::checkpoint::Checkpoint;
 use runtime::queue::{Delivery, QueueName, RETRY_LADDER};
 use runtime::telemetry::trace_context;
 use tracing::Instrument;
@@ -21,6 +22,7 @@ pub(crate) async fn deliver(kassa: &Kassa, queue: QueueName, delivery: Box<dyn D
     let started = Instant::now();
     async {
         let disposition = Box::pin(work(kassa, delivery.as_ref())).await;
+        kassa.checkpoints.reach(Checkpoint::DeliveryDone).await;
         end(queue, delivery, disposition).await;
     }
     .instrument(span)

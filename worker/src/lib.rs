@@ -7,12 +7,15 @@
 mod consumer;
 mod dispatch;
 mod relay;
+mod steps;
 mod upkeep;
+
+pub use steps::Steps;
 
 use flows::Kassa;
 use kassa_core::id::EnvelopeId;
 use runtime::config::WorkerConfig;
-use runtime::queue::{Consumer, QueueError, QueueName};
+use runtime::queue::{QueueError, QueueName};
 use tokio_util::sync::CancellationToken;
 
 /// More rounds than any test needs: a round that always finds work is a fault.
@@ -97,28 +100,29 @@ impl Worker {
         }
     }
 
-    /// Works until nothing is left to do now: relays the outbox and takes every message that is
-    /// ready. Delayed messages stay. For tests and tools, which never sleep.
+    /// This worker's single steps, for tests and tools that decide themselves what comes next.
+    ///
+    /// # Errors
+    /// [`WorkerError::Queue`] if the queues cannot be consumed.
+    pub async fn steps(&self) -> Result<Steps, WorkerError> {
+        Steps::open(self.clone()).await
+    }
+
+    /// Works until nothing is left to do now: relays the outbox, takes every message that is ready and
+    /// asks every question that is due. Delayed messages stay. For tests and tools, which never sleep.
     ///
     /// # Errors
     /// [`WorkerError`].
     pub async fn run_until_idle(&self) -> Result<(), WorkerError> {
-        let mut consumers: Vec<(QueueName, Box<dyn Consumer>)> = Vec::new();
-        for queue in QueueName::ALL {
-            consumers.push((*queue, self.kassa.queue.consume(*queue, 1).await?));
-        }
+        let mut steps = self.steps().await?;
         for _ in 0..IDLE_ROUNDS_MAX {
-            let batch = u64::from(self.config.relay_batch);
-            let mut worked = flows::event::relay(&self.kassa, &self.owner, batch)
-                .await?
-                .published
-                > 0;
-            for (queue, consumer) in &mut consumers {
-                while let Some(delivery) = consumer.try_next().await? {
+            let mut worked = steps.relay().await? > 0;
+            for queue in QueueName::ALL {
+                while steps.deliver(*queue).await? {
                     worked = true;
-                    dispatch::deliver(&self.kassa, *queue, delivery).await;
                 }
             }
+            worked |= steps.synchronise().await? > 0;
             if !worked {
                 return Ok(());
             }

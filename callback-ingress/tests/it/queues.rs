@@ -34,6 +34,7 @@ impl Embedded {
         let queue =
             EmbeddedQueue::new(store.clone(), base.clock.clone(), base.ids.clone(), options);
         let deps = Deps {
+            checkpoints: runtime::checkpoint::Checkpoints::none(),
             accounts: base.accounts.clone(),
             queue: Arc::new(queue.clone()),
             store,

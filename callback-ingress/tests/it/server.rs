@@ -104,6 +104,7 @@ async fn before_the_accounts_are_loaded_gateways_are_asked_to_come_back() {
     let store = &ingress.database.store;
     let unloaded = accounts::unloaded(store, keyring, &ingress.clock, &ingress.ids);
     let deps = callback_ingress::Deps {
+        checkpoints: runtime::checkpoint::Checkpoints::none(),
         accounts: unloaded.clone(),
         queue: ingress.queue.clone(),
         store: store.clone(),
@@ -201,6 +202,7 @@ async fn what_keeps_it_from_starting_is_named() {
         let mut options = IngressOptions::from(&IngressConfig::for_testing());
         change(&mut options);
         let deps = callback_ingress::Deps {
+            checkpoints: runtime::checkpoint::Checkpoints::none(),
             accounts: ingress.accounts.clone(),
             queue: Arc::new(FakeQueue::default()),
             store: ingress.database.store.clone(),

@@ -59,4 +59,55 @@ pub struct Anomaly {
     pub evidence: serde_json::Value,
     /// When it was found.
     pub created_at: DateTime<Utc>,
+    /// When its money is given back without anybody asking; `None` if it waits for people.
+    pub refund_due_at: Option<DateTime<Utc>>,
+    /// How it was dealt with; `None` while it is open.
+    pub resolution: Option<Resolution>,
+}
+
+codes! {
+    /// Where an anomaly stands.
+    AnomalyStatus as "anomaly status" {
+        /// It waits for people, or for its automatic refund.
+        Open = "OPEN",
+        /// It was dealt with.
+        Resolved = "RESOLVED",
+    }
+}
+
+codes! {
+    /// What was done about an anomaly.
+    ResolutionAction as "resolution" {
+        /// Things stay as they are; an automatic refund that was due is not made.
+        Accept = "ACCEPT",
+        /// The money was given back.
+        Refund = "REFUND",
+        /// A refund that hung at the gateway was sent to the merchant's account instead.
+        RefundToMerchant = "REFUND_TO_MERCHANT",
+        /// It settled by itself: the refund that hung succeeded or failed after all.
+        Settled = "SETTLED",
+    }
+}
+
+/// How an anomaly was dealt with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolution {
+    /// What was done.
+    pub action: ResolutionAction,
+    /// Who did it: an app, or `kassa` for what the app's policy asked for.
+    pub by: String,
+    /// Why, in the words of whoever did it.
+    pub reason: String,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+impl Anomaly {
+    /// Where it stands.
+    pub fn status(&self) -> AnomalyStatus {
+        match self.resolution {
+            None => AnomalyStatus::Open,
+            Some(_) => AnomalyStatus::Resolved,
+        }
+    }
 }

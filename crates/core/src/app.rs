@@ -47,12 +47,33 @@ pub struct App {
     pub channel_accounts: Vec<ChannelAccountId>,
     /// A disabled app is refused everything.
     pub is_active: bool,
+    /// What Kassa does for it without being asked.
+    pub policies: Policies,
     /// Grows with every change.
     pub version: i64,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
     pub updated_at: DateTime<Utc>,
+}
+
+/// What Kassa does for an app without being asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Policies {
+    /// Money that comes after its payment was closed or had failed is given back.
+    pub refund_late_payments: bool,
+    /// Money that comes a second time is given back.
+    pub refund_duplicate_payments: bool,
+}
+
+impl Default for Policies {
+    fn default() -> Self {
+        Self {
+            refund_late_payments: true,
+            refund_duplicate_payments: true,
+        }
+    }
 }
 
 codes! {

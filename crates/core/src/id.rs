@@ -98,6 +98,8 @@ ids! {
     TransferId,
     /// An anomaly.
     AnomalyId,
+    /// A call to a gateway.
+    GatewayCallId,
     /// An entry of the audit log.
     AuditId,
     /// A message on a queue.

@@ -18,6 +18,7 @@
 //! | [`notification`] | what a verified callback becomes |
 //! | [`anomaly`] | money that did not come as agreed |
 //! | [`event`] | what business systems are told |
+//! | [`gateway_call`] | calls to gateways, as they are kept |
 //! | [`error`] | the closed set of error kinds |
 
 pub mod anomaly;
@@ -27,6 +28,7 @@ pub mod clock;
 mod code;
 pub mod error;
 pub mod event;
+pub mod gateway_call;
 pub mod id;
 pub mod ledger;
 pub mod money;

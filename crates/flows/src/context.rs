@@ -11,6 +11,8 @@ use kassa_core::id::ChannelAccountId;
 use kassa_core::notification::CallbackRoute;
 use kassa_core::{Clock, IdSource, Secret};
 use runtime::accounts::{AccountDirectory, OpenAccount};
+use runtime::checkpoint::Checkpoints;
+use runtime::config::SynchroniseConfig;
 use runtime::keyring::Keyring;
 use runtime::queue::Queue;
 use runtime::store::Store;
@@ -30,6 +32,8 @@ pub struct FlowSettings {
     pub call_timeout: Duration,
     /// The `source` of our CloudEvents.
     pub event_source: String,
+    /// When gateways are asked, and how long unexpected money is kept.
+    pub synchronise: SynchroniseConfig,
 }
 
 /// What every flow works with: the store, the queue, the accounts, the clock. Cheap to clone.
@@ -51,6 +55,8 @@ pub struct Kassa {
     pub gateway_deps: Deps,
     /// Settings.
     pub settings: FlowSettings,
+    /// Where tests stop and kill processes; nothing in production.
+    pub checkpoints: Checkpoints,
 }
 
 /// Opens a channel account's room: what an [`Accounts`] directory is made with.

@@ -8,6 +8,7 @@
 
 pub mod app;
 mod audit;
+mod call;
 pub mod channel;
 mod context;
 mod error;
@@ -20,6 +21,7 @@ pub mod payment;
 mod reason;
 pub mod refund;
 pub mod resource;
+pub mod synchronise;
 
 pub use context::{Accounts, FlowSettings, Kassa, gateway_opener};
 pub use error::{Error, FieldViolation};

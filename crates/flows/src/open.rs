@@ -6,6 +6,7 @@ use gateways::http::{HttpClient, HttpError};
 use gateways::registry::Deps;
 use kassa_core::{Clock, IdSource};
 use runtime::accounts::AccountDirectory;
+use runtime::checkpoint::Checkpoints;
 use runtime::config::Config;
 use runtime::keyring::Keyring;
 use runtime::queue::Queue;
@@ -48,6 +49,7 @@ pub fn open(
         public_base_url: Url::parse(&config.ingress.public_base_url)?,
         call_timeout: config.gateway.call_timeout(),
         event_source: config.events.source.clone(),
+        synchronise: config.synchronise.clone(),
     };
     Ok(Kassa {
         store,
@@ -58,5 +60,6 @@ pub fn open(
         ids,
         gateway_deps,
         settings,
+        checkpoints: Checkpoints::from_env(),
     })
 }

@@ -6,12 +6,14 @@
 //! | [`open`] | opens all of it as the configuration says |
 //! | [`queue`] | the work queues and the event exchange: RabbitMQ or embedded, one contract |
 //! | [`accounts`] | the channel accounts in memory |
+//! | [`checkpoint`] | places where the tests stop, interleave and kill processes |
 //! | [`config`] | configuration: defaults, file, environment; checked as a whole |
 //! | [`keyring`] | sealing of secret columns |
 //! | [`telemetry`] | logs, traces, metrics |
 //! | [`lifecycle`] | start, readiness, drain and stop of a process |
 
 pub mod accounts;
+pub mod checkpoint;
 pub mod config;
 pub mod keyring;
 pub mod lifecycle;

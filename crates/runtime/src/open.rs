@@ -5,6 +5,7 @@ use std::sync::Arc;
 use kassa_core::{Clock, IdSource};
 use tokio::sync::watch;
 
+use crate::checkpoint::Checkpoints;
 use crate::config::{Config, QueueKind};
 use crate::keyring::{Keyring, KeyringError};
 use crate::queue::embedded::{EmbeddedOptions, EmbeddedQueue};
@@ -107,6 +108,7 @@ pub async fn queue(
         prefix: config.queue.prefix.clone(),
         connection_name: connection_name.to_owned(),
         clock: clock.clone(),
+        checkpoints: Checkpoints::from_env(),
     };
     let rabbit = RabbitQueue::connect(options).await?;
     let queue = Arc::new(rabbit.clone());

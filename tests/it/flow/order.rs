@@ -82,6 +82,9 @@ async fn second_attempt(app: &TestApp, id: &str) -> String {
     let first = app.attempts(id).await.remove(0);
     let kassa = app.kassa();
     let attempt = Attempt {
+        next_query_at: None,
+        query_count: 0,
+        retry: None,
         id: AttemptId::new(&kassa.ids),
         attempt_no: 2,
         status: AttemptStatus::Open,

@@ -79,6 +79,7 @@ impl TestIngress {
         let mut options = IngressOptions::from(&IngressConfig::for_testing());
         change_options(&mut options);
         let deps = Deps {
+            checkpoints: runtime::checkpoint::Checkpoints::none(),
             accounts: accounts.clone(),
             queue: queue.clone(),
             store: database.store.clone(),

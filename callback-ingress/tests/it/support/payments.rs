@@ -63,6 +63,7 @@ pub(crate) async fn insert(ingress: &TestIngress, wanted: &Wanted) -> PaymentTra
 
 fn app(payment: &PaymentTransaction) -> App {
     App {
+        policies: kassa_core::app::Policies::default(),
         id: payment.app_id.clone(),
         display_name: "Shop".to_owned(),
         scopes: BTreeSet::new(),
@@ -123,6 +124,9 @@ fn attempt(ingress: &TestIngress, payment: &PaymentTransaction, leg: &Leg) -> At
         .find_by_code(Channel::Alipay, "alipay-main")
         .expect("an account");
     Attempt {
+        next_query_at: None,
+        query_count: 0,
+        retry: None,
         id: payment.current_attempt_id,
         transaction_id: payment.id,
         leg_id: leg.id,

@@ -7,7 +7,7 @@ use crate::channel::{Channel, Method};
 use crate::code::codes;
 use crate::id::{AttemptId, ChannelAccountId, LegId, TransactionId};
 use crate::money::Money;
-use crate::text::PayerId;
+use crate::text::{PayerId, RequestId};
 
 codes! {
     /// Where a leg stands.
@@ -93,8 +93,23 @@ pub struct Attempt {
     pub created_at: DateTime<Utc>,
     /// When it last changed.
     pub updated_at: DateTime<Utc>,
+    /// When the gateway is asked about it next; `None` if there is nothing left to ask.
+    pub next_query_at: Option<DateTime<Utc>>,
+    /// How often it was asked on schedule.
+    pub query_count: i32,
+    /// The retry that made it; `None` for the attempt that the payment was created with.
+    pub retry: Option<RetryRequest>,
     /// Grows with every change; every update carries it.
     pub version: i64,
+}
+
+/// The caller's request to retry a payment, kept with the attempt that it made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetryRequest {
+    /// The caller's idempotency key; unique within the payment.
+    pub id: RequestId,
+    /// SHA-256 of the request's content.
+    pub fingerprint: String,
 }
 
 impl Attempt {

@@ -13,7 +13,7 @@ mod state;
 mod tests;
 mod transaction;
 
-pub use attempt::{Attempt, AttemptFact, AttemptStatus, Leg, LegStatus};
+pub use attempt::{Attempt, AttemptFact, AttemptStatus, Leg, LegStatus, RetryRequest};
 pub use fact::PaymentFact;
 pub use prepay::PrepayInfo;
 pub use state::{Applied, Decision, PaymentState, PaymentStatus, decide};

@@ -7,4 +7,4 @@ mod tests;
 mod transaction;
 
 pub use state::{Decision, RefundFact, RefundStatus, decide};
-pub use transaction::RefundTransaction;
+pub use transaction::{RefundSource, RefundTransaction};

@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 
 use super::RefundStatus;
-use crate::id::{AttemptId, ChannelAccountId, LegId, RefundId, TransactionId};
+use crate::code::codes;
+use crate::id::{AnomalyId, AttemptId, ChannelAccountId, LegId, RefundId, TransactionId};
 use crate::money::Money;
 use crate::payment::Failure;
 use crate::text::{AppId, BusinessRefundId, RefundReason};
@@ -51,6 +52,24 @@ pub struct RefundTransaction {
     pub updated_at: DateTime<Utc>,
     /// When it was given back, by the gateway's clock where that is known.
     pub refunded_at: Option<DateTime<Utc>>,
+    /// When the gateway is asked about it next; `None` if there is nothing left to ask.
+    pub next_query_at: Option<DateTime<Utc>>,
+    /// How often it was asked on schedule.
+    pub query_count: i32,
+    /// Which money it gives back.
+    pub source: RefundSource,
+    /// The anomaly whose money it gives back, where it was made for one.
+    pub anomaly_id: Option<AnomalyId>,
     /// Grows with every change; every update carries it.
     pub version: i64,
+}
+
+codes! {
+    /// Which money a refund gives back.
+    RefundSource as "refund source" {
+        /// What the transaction was paid with: it counts against what is refundable.
+        Payment = "PAYMENT",
+        /// What was paid a second time, and is in suspense: nothing of the payment is touched.
+        Duplicate = "DUPLICATE",
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use kassa_core::app::{App, AppKey, Scope};
+use kassa_core::app::{App, AppKey, Policies, Scope};
 use kassa_core::text::{AccountCode, AppId};
 use serde_json::json;
 
@@ -27,6 +27,8 @@ pub struct NewApp {
     pub channel_accounts: Vec<AccountCode>,
     /// Whether it may call at all.
     pub is_active: bool,
+    /// What Kassa does for it without being asked.
+    pub policies: Policies,
 }
 
 /// Makes or changes an app; one that is as it is to be is left alone. `actor` is written into the
@@ -74,6 +76,7 @@ pub async fn apply(kassa: &Kassa, actor: &str, new: NewApp) -> Result<App, Error
         keys: new.keys,
         channel_accounts,
         is_active: new.is_active,
+        policies: new.policies,
         version: before
             .as_ref()
             .map_or(1, |app| app.version.saturating_add(1)),
@@ -90,7 +93,7 @@ pub async fn apply(kassa: &Kassa, actor: &str, new: NewApp) -> Result<App, Error
         actor,
         name: "app.apply",
         subject: format!("apps/{}", app.id),
-        detail: json!({ "scopes": app.scopes, "keys": kids, "is_active": app.is_active }),
+        detail: json!({ "scopes": app.scopes, "keys": kids, "is_active": app.is_active, "policies": app.policies }),
     };
     let tx = kassa.store.begin().await?;
     tx.upsert_app_in_tx(&app).await?;

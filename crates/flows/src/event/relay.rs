@@ -6,6 +6,7 @@
 
 use std::time::{Duration, Instant};
 
+use runtime::checkpoint::Checkpoint;
 use runtime::queue::{Envelope, EventMessage, QueueName, TraceContext};
 use runtime::store::{Destination, OutboxRow};
 
@@ -68,6 +69,9 @@ async fn relay_shard(kassa: &Kassa, shard: i16, batch: u64) -> Result<usize, Err
     let rows = kassa.store.list_unpublished(shard, batch).await?;
     let mut published = Vec::with_capacity(rows.len());
     let outcome = publish(kassa, &rows, &mut published).await;
+    if !published.is_empty() {
+        kassa.checkpoints.reach(Checkpoint::RelayPublished).await;
+    }
     if !published.is_empty() {
         kassa
             .store

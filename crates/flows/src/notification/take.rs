@@ -7,6 +7,7 @@ use gateways::{Gateway, Translated};
 use kassa_core::anomaly::AnomalyKind;
 use kassa_core::id::TransactionId;
 use kassa_core::notification::{Notification, NotificationMessage, NotificationStatus};
+use runtime::checkpoint::Checkpoint;
 use runtime::queue::Envelope;
 use runtime::store::{Inserted, Tx};
 use serde_json::json;
@@ -55,6 +56,10 @@ pub async fn take_task(kassa: &Kassa, envelope: &Envelope) -> Result<Disposition
     let note = Some(translated.kind.as_str());
     tx.finish_notification_in_tx(notification.id, status, transaction_id, note, now)
         .await?;
+    kassa
+        .checkpoints
+        .reach(Checkpoint::NotificationApplied)
+        .await;
     tx.commit().await?;
     count(open.gateway.as_ref(), status);
     Ok(Disposition::Done)

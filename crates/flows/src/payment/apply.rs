@@ -468,6 +468,8 @@ impl Finding {
             refund_id,
             evidence: self.evidence,
             created_at: kassa.clock.now(),
+            refund_due_at: None,
+            resolution: None,
         };
         if tx.insert_anomaly_in_tx(&anomaly).await? {
             metrics::counter!("kassa_anomalies_total", "kind" => anomaly.kind.as_str())

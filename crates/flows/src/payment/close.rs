@@ -1,15 +1,18 @@
 //! Close: end an unpaid payment at the gateway, and here only on the gateway's word.
 
-use gateways::{CallError, Closed};
+use gateways::Closed;
+use kassa_core::gateway_call::CallOperation;
 use kassa_core::id::TransactionId;
 use kassa_core::notification::{PaymentReport, ReportedPayment};
 use kassa_core::payment::{Attempt, AttemptStatus, PaymentFact, PaymentTransaction};
 use kassa_core::text::AppId;
+use runtime::checkpoint::Checkpoint;
 use serde_json::json;
 
 use super::apply::{self, AttemptChange};
 use super::{PaymentView, place, sync};
 use crate::audit::{self, Action};
+use crate::call::{About, call};
 use crate::{Error, Kassa};
 
 /// Closes a payment of `app`. One that is closed or failed already is answered as it is; so is one
@@ -120,11 +123,11 @@ pub(super) async fn end_at_gateway(kassa: &Kassa, attempt: &Attempt) -> Result<E
     }
     let open = kassa.account(attempt.channel_account_id).await?;
     let number = attempt.request_number();
-    let call = open.gateway.close(&number);
-    let closed = tokio::time::timeout(kassa.settings.call_timeout, call)
+    let about = About::order(CallOperation::Close, attempt);
+    let closed = call(kassa, about, open.gateway.close(&number))
         .await
-        .unwrap_or_else(|_elapsed| Err(CallError::Unknown("no answer in time".to_owned())))
         .map_err(|error| sync::call_failed(attempt, &error))?;
+    kassa.checkpoints.reach(Checkpoint::CloseAnswered).await;
     match closed {
         Closed::Closed => Ok(Ended::Closed),
         Closed::NotClosable => {

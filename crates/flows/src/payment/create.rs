@@ -9,6 +9,7 @@ use kassa_core::payment::{
     Attempt, AttemptStatus, Leg, LegStatus, PaymentStatus, PaymentTransaction,
 };
 use kassa_core::{ErrorKind, Money};
+use runtime::checkpoint::Checkpoint;
 use runtime::store::StoreError;
 use serde_json::json;
 use tokio::time::{Instant, timeout_at};
@@ -56,6 +57,7 @@ pub async fn create(
         Ok(()) => {
             audit::record_in_tx(kassa, &tx, action(&payment)).await?;
             tx.commit().await?;
+            kassa.checkpoints.reach(Checkpoint::CreateWrittenDown).await;
         }
         Err(StoreError::UniqueViolation { .. }) => {
             drop(tx);
@@ -227,6 +229,9 @@ fn write_down(
         expires_at,
         created_at: now,
         updated_at: now,
+        next_query_at: None,
+        query_count: 0,
+        retry: None,
         version: 1,
     };
     let payment = PaymentTransaction {

@@ -8,17 +8,20 @@ use std::time::Duration;
 
 use gateways::{CallError, PlaceOrder, Placed};
 use kassa_core::channel::ChannelAccount;
+use kassa_core::gateway_call::CallOperation;
 use kassa_core::id::TransactionId;
 use kassa_core::notification::{CallbackRoute, GatewayReason, ReportedPayment};
 use kassa_core::payment::{
     Attempt, AttemptFact, AttemptStatus, Failure, PaymentFact, PaymentTransaction,
 };
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use runtime::checkpoint::Checkpoint;
+use tokio::time::{Instant, timeout};
 
 use super::apply::{self, AttemptChange};
 use super::close::{self, Ended};
 use super::create::is_conflict;
 use super::{PaymentView, sync};
+use crate::call::{About, call_within};
 use crate::{Error, Kassa};
 
 /// How long a caller whose request is being worked on by another waits between two looks.
@@ -61,7 +64,7 @@ pub(super) async fn place(
                 transaction_id: transaction_id.to_string(),
             });
         }
-        sleep(wait).await;
+        kassa.checkpoints.rest(wait).await;
         wait = (wait * 2).min(WAIT_MAX);
     }
 }
@@ -133,10 +136,11 @@ async fn call(
         return Ok(view);
     }
     let order = order(kassa, payment, &attempt, &open.account)?;
-    let limit = ends_at.min(Instant::now() + kassa.settings.call_timeout);
-    let outcome = timeout_at(limit, open.gateway.place(&order))
-        .await
-        .unwrap_or_else(|_elapsed| Err(CallError::Unknown("no answer in time".to_owned())));
+    kassa.checkpoints.reach(Checkpoint::PlaceClaimed).await;
+    let about = About::order(CallOperation::Place, &attempt);
+    let left = ends_at.saturating_duration_since(Instant::now());
+    let outcome = call_within(kassa, about, left, open.gateway.place(&order)).await;
+    kassa.checkpoints.reach(Checkpoint::PlaceAnswered).await;
     match outcome {
         Ok(placed) => store_placed(kassa, payment.id, &attempt, placed).await,
         Err(CallError::Refused(reason) | CallError::Misconfigured(reason)) => {
@@ -230,6 +234,7 @@ async fn store_placed(
         &PaymentFact::Placed,
     )
     .await?;
+    kassa.checkpoints.reach(Checkpoint::PlaceWritten).await;
     current(kassa, transaction_id).await
 }
 

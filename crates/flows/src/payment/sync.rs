@@ -1,6 +1,7 @@
 //! Synchronise: ask the gateway now, and apply what it says.
 
 use gateways::CallError;
+use kassa_core::gateway_call::CallOperation;
 use kassa_core::id::{EnvelopeId, TransactionId};
 use kassa_core::notification::PaymentReport;
 use kassa_core::payment::{Attempt, AttemptStatus, PaymentTransaction};
@@ -10,6 +11,7 @@ use runtime::telemetry::trace_context;
 use serde::{Deserialize, Serialize};
 
 use super::{PaymentView, QUERY_KIND, apply, place};
+use crate::call::{About, call};
 use crate::{Disposition, Error, Kassa, refund};
 
 /// The payload of a [`QUERY_KIND`] command.
@@ -101,9 +103,9 @@ async fn sync_payment(kassa: &Kassa, payment: &PaymentTransaction) -> Result<(),
 pub(crate) async fn query(kassa: &Kassa, attempt: &Attempt) -> Result<PaymentReport, Error> {
     let open = kassa.account(attempt.channel_account_id).await?;
     let number = attempt.request_number();
-    tokio::time::timeout(kassa.settings.call_timeout, open.gateway.query(&number))
+    let about = About::order(CallOperation::Query, attempt);
+    call(kassa, about, open.gateway.query(&number))
         .await
-        .unwrap_or_else(|_elapsed| Err(CallError::Unknown("no answer in time".to_owned())))
         .map_err(|error| call_failed(attempt, &error))
 }
 

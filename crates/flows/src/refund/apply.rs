@@ -7,7 +7,9 @@ use kassa_core::event::EventKind;
 use kassa_core::id::{AttemptId, ChannelAccountId, RefundId};
 use kassa_core::notification::{RefundReport, ReportedRefund};
 use kassa_core::payment::{self, Attempt, PaymentFact, PaymentTransaction};
-use kassa_core::refund::{Decision, RefundFact, RefundStatus, RefundTransaction, decide};
+use kassa_core::refund::{
+    Decision, RefundFact, RefundSource, RefundStatus, RefundTransaction, decide,
+};
 use runtime::store::{Locked, Tx};
 use serde_json::json;
 
@@ -388,6 +390,10 @@ fn external_refund(
         created_at: now,
         updated_at: now,
         refunded_at: Some(refunded_at),
+        next_query_at: None,
+        query_count: 0,
+        source: RefundSource::Payment,
+        anomaly_id: None,
         version: 1,
     }
 }

@@ -4,8 +4,9 @@ use kassa_core::Money;
 use kassa_core::event::EventKind;
 use kassa_core::id::{EnvelopeId, RefundId, TransactionId};
 use kassa_core::payment::PaymentTransaction;
-use kassa_core::refund::{RefundStatus, RefundTransaction};
+use kassa_core::refund::{RefundSource, RefundStatus, RefundTransaction};
 use kassa_core::text::{AppId, BusinessRefundId, RefundReason};
+use runtime::checkpoint::Checkpoint;
 use runtime::queue::{Envelope, QueueName};
 use runtime::store::{NewCommand, StoreError, Tx};
 use runtime::telemetry::trace_context;
@@ -71,7 +72,10 @@ pub async fn create(
         return Err(refused(kassa, app, &request).await?);
     }
     match record_in_tx(kassa, &tx, payment.id, &refund).await {
-        Ok(()) => tx.commit().await?,
+        Ok(()) => {
+            tx.commit().await?;
+            kassa.checkpoints.reach(Checkpoint::RefundWrittenDown).await;
+        }
         Err(Error::Store(StoreError::UniqueViolation { .. })) => {
             drop(tx);
             let existing = find_existing(kassa, app, &request, &fingerprint).await?;
@@ -180,6 +184,10 @@ async fn write_down(
         created_at: now,
         updated_at: now,
         refunded_at: None,
+        next_query_at: None,
+        query_count: 0,
+        source: RefundSource::Payment,
+        anomaly_id: None,
         version: 1,
     })
 }

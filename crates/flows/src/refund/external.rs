@@ -3,10 +3,12 @@
 
 use gateways::PlaceRefund;
 use kassa_core::Money;
+use kassa_core::gateway_call::CallOperation;
 use kassa_core::id::{AttemptId, ChannelAccountId};
 use kassa_core::notification::{CallbackRoute, RefundReport, ReportedRefund};
 use kassa_core::payment::{Attempt, AttemptStatus};
 
+use crate::call::{About, call};
 use crate::payment::{apply, query_attempt};
 use crate::{Error, Kassa};
 
@@ -66,11 +68,8 @@ async fn own_amount(
     let unknown = || Error::OutcomeUnknown {
         transaction_id: attempt.transaction_id.to_string(),
     };
-    let asked = tokio::time::timeout(
-        kassa.settings.call_timeout,
-        open.gateway.query_refund(&order),
-    );
-    let told = asked.await.map_err(|_elapsed| unknown())?;
+    let about = About::order(CallOperation::QueryRefund, attempt);
+    let told = call(kassa, about, open.gateway.query_refund(&order)).await;
     match told.map_err(|_no_answer| unknown())?.state {
         ReportedRefund::Succeeded { amount, .. } => Ok(amount),
         ReportedRefund::Processing

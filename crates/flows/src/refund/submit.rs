@@ -7,14 +7,18 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use gateways::{CallError, Gateway, PlaceRefund};
+use kassa_core::channel::ChannelAccount;
+use kassa_core::gateway_call::CallOperation;
 use kassa_core::id::RefundId;
 use kassa_core::notification::{CallbackRoute, GatewayReason, RefundReport, ReportedRefund};
-use kassa_core::payment::PaymentTransaction;
+use kassa_core::payment::{Attempt, PaymentTransaction};
 use kassa_core::refund::RefundTransaction;
+use runtime::checkpoint::Checkpoint;
 use runtime::queue::{Envelope, RETRY_LADDER};
 use serde::{Deserialize, Serialize};
 
 use super::apply;
+use crate::call::{About, call};
 use crate::{Disposition, Error, Kassa};
 
 /// The soonest second look at a refund.
@@ -87,74 +91,96 @@ pub async fn sync_open_refunds(kassa: &Kassa, payment: &PaymentTransaction) -> R
 
 async fn step(kassa: &Kassa, refund: RefundTransaction) -> Result<Step, Error> {
     let open = kassa.account(refund.channel_account_id).await?;
-    let order = order(kassa, &refund, &open.account).await?;
     let gateway = open.gateway.as_ref();
-    let is_first = refund.submitted_at.is_none() && mark_submitted(kassa, refund.id).await?;
+    let job = Job::load(kassa, gateway, refund, &open.account).await?;
+    let is_first =
+        job.refund.submitted_at.is_none() && mark_submitted(kassa, job.refund.id).await?;
     if !is_first {
-        match ask(kassa, gateway, &order).await {
+        match job.ask().await {
             Ok(report) if matches!(report.state, ReportedRefund::NotFound) => {}
-            Ok(report) => return settle(kassa, &refund, report).await,
-            Err(error) => return Ok(undecided(&refund, &error)),
+            Ok(report) => return job.settle(report).await,
+            Err(error) => return Ok(undecided(&job.refund, &error)),
         }
     }
-    let answer = tokio::time::timeout(kassa.settings.call_timeout, gateway.refund(&order))
-        .await
-        .unwrap_or_else(|_elapsed| Err(CallError::Unknown("no answer in time".to_owned())));
+    kassa.checkpoints.reach(Checkpoint::RefundClaimed).await;
+    let about = About::refund(CallOperation::Refund, &job.attempt, job.refund.id);
+    let answer = call(kassa, about, gateway.refund(&job.order)).await;
+    kassa.checkpoints.reach(Checkpoint::RefundAnswered).await;
     match answer {
-        Ok(report) => settle(kassa, &refund, report).await,
-        Err(CallError::Refused(reason)) => {
-            refused(kassa, gateway, &refund, &order, (reason, is_first)).await
-        }
-        Err(error) => Ok(undecided(&refund, &error)),
+        Ok(report) => job.settle(report).await,
+        Err(CallError::Refused(reason)) => job.refused(reason, is_first).await,
+        Err(error) => Ok(undecided(&job.refund, &error)),
     }
 }
 
-/// A refusal of the first submission is final. One of a later submission is not believed at once: an
-/// earlier one may have arrived, and a gateway's query may lag behind it.
-async fn refused(
-    kassa: &Kassa,
-    gateway: &dyn Gateway,
-    refund: &RefundTransaction,
-    order: &PlaceRefund,
-    (reason, is_first): (GatewayReason, bool),
-) -> Result<Step, Error> {
-    if !is_first {
-        match ask(kassa, gateway, order).await {
-            Ok(report) if matches!(report.state, ReportedRefund::NotFound) => {}
-            Ok(report) => return settle(kassa, refund, report).await,
-            Err(error) => return Ok(undecided(refund, &error)),
-        }
-        let age = kassa.clock.now().signed_duration_since(refund.created_at);
-        if age < REFUSAL_DOUBT {
-            return Ok(Step::Later);
-        }
+/// A refund on its way to its gateway.
+struct Job<'a> {
+    kassa: &'a Kassa,
+    gateway: &'a dyn Gateway,
+    refund: RefundTransaction,
+    /// The paid order.
+    attempt: Attempt,
+    order: PlaceRefund,
+}
+
+impl<'a> Job<'a> {
+    async fn load(
+        kassa: &'a Kassa,
+        gateway: &'a dyn Gateway,
+        refund: RefundTransaction,
+        account: &ChannelAccount,
+    ) -> Result<Self, Error> {
+        let found = kassa.store.find_attempt(refund.attempt_id).await?;
+        let attempt = found.ok_or_else(|| Error::internal("a refund without its attempt"))?;
+        let order = PlaceRefund {
+            request_number: attempt.request_number(),
+            refund_number: refund.refund_number.clone(),
+            amount: refund.amount_requested,
+            paid: attempt.amount,
+            reason: refund.reason.clone(),
+            notify_url: kassa.callback_url(account, CallbackRoute::Refund)?,
+        };
+        Ok(Self {
+            kassa,
+            gateway,
+            refund,
+            attempt,
+            order,
+        })
     }
-    let report = RefundReport {
-        request_number: order.request_number.clone(),
-        refund_number: order.refund_number.clone(),
-        gateway_refund_id: None,
-        state: ReportedRefund::Failed(reason),
-    };
-    settle(kassa, refund, report).await
-}
 
-async fn ask(
-    kassa: &Kassa,
-    gateway: &dyn Gateway,
-    order: &PlaceRefund,
-) -> Result<RefundReport, CallError> {
-    tokio::time::timeout(kassa.settings.call_timeout, gateway.query_refund(order))
-        .await
-        .unwrap_or_else(|_elapsed| Err(CallError::Unknown("no answer in time".to_owned())))
-}
+    async fn ask(&self) -> Result<RefundReport, CallError> {
+        let about = About::refund(CallOperation::QueryRefund, &self.attempt, self.refund.id);
+        call(self.kassa, about, self.gateway.query_refund(&self.order)).await
+    }
 
-async fn settle(
-    kassa: &Kassa,
-    refund: &RefundTransaction,
-    report: RefundReport,
-) -> Result<Step, Error> {
-    apply::apply_refund_report(kassa, refund.channel_account_id, &report).await?;
-    Ok(Step::Report(report.state))
+    async fn settle(&self, report: RefundReport) -> Result<Step, Error> {
+        apply::apply_refund_report(self.kassa, self.refund.channel_account_id, &report).await?;
+        Ok(Step::Report(report.state))
+    }
+
+    /// A refusal of the first submission is final. One of a later submission is not believed at once:
+    /// an earlier one may have arrived, and a gateway's query may lag behind it.
+    async fn refused(&self, reason: GatewayReason, is_first: bool) -> Result<Step, Error> {
+        if !is_first {
+            match self.ask().await {
+                Ok(report) if matches!(report.state, ReportedRefund::NotFound) => {}
+                Ok(report) => return self.settle(report).await,
+                Err(error) => return Ok(undecided(&self.refund, &error)),
+            }
+            let now = self.kassa.clock.now();
+            if now.signed_duration_since(self.refund.created_at) < REFUSAL_DOUBT {
+                return Ok(Step::Later);
+            }
+        }
+        let report = RefundReport {
+            request_number: self.order.request_number.clone(),
+            refund_number: self.order.refund_number.clone(),
+            gateway_refund_id: None,
+            state: ReportedRefund::Failed(reason),
+        };
+        self.settle(report).await
+    }
 }
 
 fn undecided(refund: &RefundTransaction, error: &CallError) -> Step {
@@ -187,26 +213,6 @@ async fn mark_submitted(kassa: &Kassa, id: RefundId) -> Result<bool, Error> {
     tx.update_refund_in_tx(locked, refund).await?;
     tx.commit().await?;
     Ok(true)
-}
-
-async fn order(
-    kassa: &Kassa,
-    refund: &RefundTransaction,
-    account: &kassa_core::channel::ChannelAccount,
-) -> Result<PlaceRefund, Error> {
-    let attempt = kassa
-        .store
-        .find_attempt(refund.attempt_id)
-        .await?
-        .ok_or_else(|| Error::internal("a refund without its attempt"))?;
-    Ok(PlaceRefund {
-        request_number: attempt.request_number(),
-        refund_number: refund.refund_number.clone(),
-        amount: refund.amount_requested,
-        paid: attempt.amount,
-        reason: refund.reason.clone(),
-        notify_url: kassa.callback_url(account, CallbackRoute::Refund)?,
-    })
 }
 
 /// The next look at a refund that is not final: the retry ladder, step by step, but never sooner than

@@ -80,6 +80,7 @@ impl Node {
         let opened = Arc::clone(&queue.queue);
         let mut kassa = flows::open(&config, store, opened, keyring, (clock, ids))?;
         let ingress_deps = IngressDeps {
+            checkpoints: kassa.checkpoints.clone(),
             accounts: kassa.accounts.clone(),
             queue: Arc::clone(&kassa.queue),
             store: kassa.store.clone(),

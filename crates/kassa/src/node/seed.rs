@@ -65,6 +65,7 @@ pub async fn plant(kassa: &Kassa, credentials: &Credentials, seed: &Seed) -> Res
         return Ok(());
     }
     let app = NewApp {
+        policies: kassa_core::app::Policies::default(),
         id: seed.app.clone(),
         display_name: "Demo".to_owned(),
         scopes: token::all_scopes(),

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use flows::app::NewApp;
 use flows::{Kassa, app};
-use kassa_core::app::{App, AppKey, KeyAlgorithm, Scope};
+use kassa_core::app::{App, AppKey, KeyAlgorithm, Policies, Scope};
 use kassa_core::text::{AccountCode, AppId};
 use serde::Deserialize;
 
@@ -32,6 +32,8 @@ struct Entry {
     channel_accounts: Vec<String>,
     #[serde(default = "yes")]
     active: bool,
+    #[serde(default)]
+    policies: Policies,
     #[serde(default)]
     keys: Vec<toml::Table>,
 }
@@ -106,6 +108,7 @@ fn read(entry: Entry, path: &Path, at: &str, problems: &mut Vec<String>) -> Opti
     }
     let (display_name, is_active) = (entry.display_name, entry.active);
     Some(NewApp {
+        policies: entry.policies,
         id: id?,
         display_name,
         scopes,

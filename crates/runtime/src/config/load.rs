@@ -99,6 +99,7 @@ fn extract(values: Dict, problems: &mut Vec<Problem>) -> Config {
         grpc: sections.section("grpc"),
         ingress: sections.section("ingress"),
         worker: sections.section("worker"),
+        synchronise: sections.section("synchronise"),
         auth: sections.section("auth"),
         keyring: sections.section("keyring"),
         gateway: sections.section("gateway"),

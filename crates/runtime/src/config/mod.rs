@@ -22,6 +22,7 @@ pub mod keyring;
 mod load;
 pub mod queue;
 mod secret;
+pub mod synchronise;
 pub mod telemetry;
 #[cfg(test)]
 mod tests;
@@ -48,6 +49,7 @@ pub(crate) use keyring::decode_key;
 pub use load::{CONFIG_FILE_DEFAULT, CONFIG_FILE_VARIABLE, Environment, LoadOptions};
 pub use queue::{QueueConfig, QueueKind};
 pub use secret::SecretValue;
+pub use synchronise::SynchroniseConfig;
 pub use telemetry::{LogFormat, TelemetryConfig};
 pub use tls::TlsFiles;
 pub use worker::WorkerConfig;
@@ -78,6 +80,8 @@ pub struct Config {
     pub ingress: IngressConfig,
     /// Background work.
     pub worker: WorkerConfig,
+    /// Asking gateways about what has no final state yet.
+    pub synchronise: SynchroniseConfig,
     /// Who may call.
     pub auth: AuthConfig,
     /// The keys that seal secret columns.
@@ -101,6 +105,7 @@ impl Default for Config {
             grpc: GrpcConfig::default(),
             ingress: IngressConfig::default(),
             worker: WorkerConfig::default(),
+            synchronise: SynchroniseConfig::default(),
             auth: AuthConfig::default(),
             keyring: KeyringConfig::default(),
             gateway: GatewayConfig::default(),
@@ -129,6 +134,7 @@ impl Config {
             grpc: GrpcConfig::for_testing(),
             ingress: IngressConfig::for_testing(),
             worker: WorkerConfig::for_testing(),
+            synchronise: SynchroniseConfig::for_testing(),
             auth: AuthConfig::for_testing(),
             keyring: KeyringConfig::for_testing(),
             gateway: GatewayConfig::for_testing(),
@@ -151,6 +157,7 @@ impl Config {
         self.grpc.validate("grpc", problems);
         self.ingress.validate("ingress", problems);
         self.worker.validate("worker", problems);
+        self.synchronise.validate("synchronise", problems);
         self.auth.validate("auth", problems);
         self.keyring.validate("keyring", problems);
         self.gateway.validate("gateway", problems);

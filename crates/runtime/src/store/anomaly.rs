@@ -1,7 +1,7 @@
 //! Anomalies: table `anomalies`.
 
 use entities::anomaly::{ActiveModel, Column, Entity, Model};
-use kassa_core::anomaly::Anomaly;
+use kassa_core::anomaly::{Anomaly, Resolution};
 use kassa_core::id::TransactionId;
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::OnConflict;
@@ -34,6 +34,7 @@ impl Store {
 impl Tx {
     /// Writes an anomaly unless the same finding was written before; says whether it was new.
     pub async fn insert_anomaly_in_tx(&self, anomaly: &Anomaly) -> Result<bool, StoreError> {
+        let resolution = anomaly.resolution.as_ref();
         let row = ActiveModel {
             id: Set(anomaly.id.to_string()),
             kind: Set(anomaly.kind.to_string()),
@@ -43,8 +44,12 @@ impl Tx {
             refund_id: Set(anomaly.refund_id.map(|id| id.to_string())),
             evidence: Set(to_json(TABLE, "evidence", &anomaly.evidence)?),
             created_at: Set(to_micros(anomaly.created_at)),
-            resolved_at: Set(None),
-            resolution: Set(None),
+            status: Set(anomaly.status().to_string()),
+            refund_due_at: Set(anomaly.refund_due_at.map(to_micros)),
+            resolved_at: Set(resolution.map(|resolution| to_micros(resolution.at))),
+            resolution: Set(resolution.map(|resolution| resolution.action.to_string())),
+            resolved_by: Set(resolution.map(|resolution| resolution.by.clone())),
+            resolution_reason: Set(resolution.map(|resolution| resolution.reason.clone())),
         };
         let rows = Entity::insert(row)
             .on_conflict(
@@ -74,6 +79,20 @@ fn read(row: Model) -> Result<Anomaly, StoreError> {
         refund_id: reader.parse_some("refund_id", row.refund_id.as_deref())?,
         evidence: reader.json("evidence", &row.evidence)?,
         created_at: row.created_at,
+        refund_due_at: row.refund_due_at,
+        resolution: read_resolution(&reader, &row)?,
         dedupe_key: row.dedupe_key,
     })
+}
+
+fn read_resolution(reader: &RowReader<'_>, row: &Model) -> Result<Option<Resolution>, StoreError> {
+    let (Some(action), Some(at)) = (row.resolution.as_deref(), row.resolved_at) else {
+        return Ok(None);
+    };
+    Ok(Some(Resolution {
+        action: reader.parse("resolution", action)?,
+        by: row.resolved_by.clone().unwrap_or_default(),
+        reason: row.resolution_reason.clone().unwrap_or_default(),
+        at,
+    }))
 }

@@ -39,6 +39,7 @@ impl Tx {
             keys: Set(to_json(TABLE, "keys", &app.keys)?),
             channel_accounts: Set(to_json(TABLE, "channel_accounts", &app.channel_accounts)?),
             is_active: Set(app.is_active),
+            policies: Set(to_json(TABLE, "policies", &app.policies)?),
             version: Set(app.version),
             created_at: Set(to_micros(app.created_at)),
             updated_at: Set(to_micros(app.updated_at)),
@@ -50,6 +51,7 @@ impl Tx {
                 Column::Keys,
                 Column::ChannelAccounts,
                 Column::IsActive,
+                Column::Policies,
                 Column::UpdatedAt,
             ])
             .value(
@@ -74,6 +76,7 @@ fn read(row: Model) -> Result<App, StoreError> {
         keys: reader.json("keys", &row.keys)?,
         channel_accounts: reader.json("channel_accounts", &row.channel_accounts)?,
         is_active: row.is_active,
+        policies: reader.json("policies", &row.policies)?,
         version: row.version,
         created_at: row.created_at,
         updated_at: row.updated_at,

@@ -2,7 +2,7 @@
 
 use entities::{payment_attempt, payment_leg};
 use kassa_core::id::{AttemptId, LegId, TransactionId};
-use kassa_core::payment::{Attempt, Leg, LegStatus};
+use kassa_core::payment::{Attempt, Leg, LegStatus, RetryRequest};
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, Order};
 use sea_orm::{
@@ -203,8 +203,23 @@ fn read_attempt(row: payment_attempt::Model) -> Result<Attempt, StoreError> {
         expires_at: row.expires_at,
         created_at: row.created_at,
         updated_at: row.updated_at,
+        next_query_at: row.next_query_at,
+        query_count: row.query_count,
+        retry: read_retry(&reader, row.request_id, row.request_fingerprint)?,
         version: row.version,
     })
+}
+
+fn read_retry(
+    reader: &RowReader<'_>,
+    id: Option<String>,
+    fingerprint: Option<String>,
+) -> Result<Option<RetryRequest>, StoreError> {
+    let Some((id, fingerprint)) = id.zip(fingerprint) else {
+        return Ok(None);
+    };
+    let id = reader.text("request_id", &id)?;
+    Ok(Some(RetryRequest { id, fingerprint }))
 }
 
 /// A whole new row.
@@ -220,9 +235,16 @@ fn write_attempt(attempt: &Attempt) -> Result<payment_attempt::ActiveModel, Stor
         amount_minor: Set(attempt.amount.amount_minor()),
         currency: Set(attempt.amount.currency().to_string()),
         payer_id: Set(attempt.payer.as_ref().map(ToString::to_string)),
+        request_id: Set(attempt.retry.as_ref().map(|retry| retry.id.to_string())),
+        request_fingerprint: Set(retry_fingerprint(attempt)),
         created_at: Set(to_micros(attempt.created_at)),
         ..attempt_changes(attempt)?
     })
+}
+
+fn retry_fingerprint(attempt: &Attempt) -> Option<String> {
+    let retry = attempt.retry.as_ref();
+    retry.map(|retry| retry.fingerprint.clone())
 }
 
 /// The columns that may change after the first write.
@@ -239,6 +261,8 @@ fn attempt_changes(attempt: &Attempt) -> Result<payment_attempt::ActiveModel, St
         error_message: Set(error_message),
         expires_at: Set(to_micros(attempt.expires_at)),
         updated_at: Set(to_micros(attempt.updated_at)),
+        next_query_at: Set(attempt.next_query_at.map(to_micros)),
+        query_count: Set(attempt.query_count),
         version: Set(attempt.version),
         ..payment_attempt::ActiveModel::default()
     })

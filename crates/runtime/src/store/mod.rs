@@ -21,6 +21,7 @@
 //! | `outbox/` | `outbox`, `outbox_shards`, `outbox_cursor` |
 //! | `ledger/` | `ledger_accounts`, `ledger_transfers`, `ledger_entries` |
 //! | `anomaly.rs` | `anomalies` |
+//! | `gateway_call.rs` | `gateway_calls` |
 //! | `app.rs`, `channel_account.rs` | `apps`, `channel_accounts` |
 //! | `audit/` | `audit_records`, `audit_chain` |
 
@@ -30,6 +31,7 @@ mod attempt;
 mod audit;
 mod channel_account;
 mod error;
+mod gateway_call;
 mod ledger;
 mod notification;
 mod outbox;

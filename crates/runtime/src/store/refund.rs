@@ -231,6 +231,10 @@ fn read(row: Model) -> Result<RefundTransaction, StoreError> {
         created_at: row.created_at,
         updated_at: row.updated_at,
         refunded_at: row.refunded_at,
+        next_query_at: row.next_query_at,
+        query_count: row.query_count,
+        source: reader.parse("source", &row.source)?,
+        anomaly_id: reader.parse_some("anomaly_id", row.anomaly_id.as_deref())?,
         version: row.version,
     })
 }
@@ -252,6 +256,8 @@ fn write(refund: &RefundTransaction) -> Result<ActiveModel, StoreError> {
         currency: Set(refund.amount_requested.currency().to_string()),
         reason: Set(refund.reason.as_ref().map(ToString::to_string)),
         created_at: Set(to_micros(refund.created_at)),
+        source: Set(refund.source.to_string()),
+        anomaly_id: Set(refund.anomaly_id.map(|id| id.to_string())),
         ..changes(refund)?
     })
 }
@@ -274,6 +280,8 @@ fn changes(refund: &RefundTransaction) -> Result<ActiveModel, StoreError> {
         submitted_at: Set(refund.submitted_at.map(to_micros)),
         updated_at: Set(to_micros(refund.updated_at)),
         refunded_at: Set(refund.refunded_at.map(to_micros)),
+        next_query_at: Set(refund.next_query_at.map(to_micros)),
+        query_count: Set(refund.query_count),
         version: Set(refund.version),
         ..ActiveModel::default()
     })

@@ -248,6 +248,7 @@ pub(crate) fn rabbit_options(url: String, name: &str) -> RabbitOptions {
         prefix: format!("{name}."),
         connection_name: name.to_owned(),
         clock: Clock::system(),
+        checkpoints: runtime::checkpoint::Checkpoints::none(),
     }
 }
 

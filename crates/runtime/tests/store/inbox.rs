@@ -105,6 +105,8 @@ async fn an_anomaly_is_written_once_per_finding() {
     let world = World::new().await;
     let bundle = world.insert_paid("order-1").await;
     let anomaly = Anomaly {
+        refund_due_at: None,
+        resolution: None,
         id: AnomalyId::new(&world.ids),
         kind: AnomalyKind::DuplicatePayment,
         dedupe_key: "duplicate:1".to_owned(),
@@ -139,6 +141,8 @@ async fn every_kind_of_anomaly_can_be_written() {
     let tx = world.store().begin().await.unwrap();
     for kind in AnomalyKind::ALL {
         let anomaly = Anomaly {
+            refund_due_at: None,
+            resolution: None,
             id: AnomalyId::new(&world.ids),
             kind: *kind,
             dedupe_key: kind.to_string(),

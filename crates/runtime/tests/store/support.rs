@@ -63,6 +63,7 @@ impl World {
 
     pub(crate) fn make_app(&self, name: &str) -> App {
         App {
+            policies: kassa_core::app::Policies::default(),
             id: AppId::try_new(name).unwrap(),
             display_name: "商店".to_owned(),
             scopes: BTreeSet::from([Scope::PaymentsRead, Scope::PaymentsWrite]),
@@ -108,6 +109,9 @@ impl World {
         let attempt_id = AttemptId::new(&self.ids);
         let now = self.clock.now();
         let attempt = Attempt {
+            next_query_at: None,
+            query_count: 0,
+            retry: None,
             id: attempt_id,
             transaction_id: id,
             leg_id,
@@ -205,6 +209,10 @@ impl World {
         let (payment, leg, attempt) = of;
         let id = RefundId::new(&self.ids);
         RefundTransaction {
+            next_query_at: None,
+            query_count: 0,
+            source: kassa_core::refund::RefundSource::Payment,
+            anomaly_id: None,
             id,
             app_id: self.app.clone(),
             original_transaction_id: payment.id,

@@ -95,6 +95,7 @@ impl TestServer {
     /// An app with every scope and the signer's key.
     pub(crate) fn app(&self, signer: &Signer) -> App {
         App {
+            policies: kassa_core::app::Policies::default(),
             id: signer.app.clone(),
             display_name: signer.app.to_string(),
             scopes: Scope::ALL.iter().copied().collect(),
@@ -173,6 +174,7 @@ fn kassa(database: &TestDatabase, clock: &Clock) -> (Kassa, EmbeddedQueue) {
         public_base_url: "https://pay.example.com".parse().unwrap(),
         call_timeout: Duration::from_secs(2),
         event_source: "/kassa".to_owned(),
+        synchronise: runtime::config::SynchroniseConfig::for_testing(),
     };
     let kassa = Kassa {
         store,
@@ -183,6 +185,7 @@ fn kassa(database: &TestDatabase, clock: &Clock) -> (Kassa, EmbeddedQueue) {
         ids,
         gateway_deps,
         settings,
+        checkpoints: runtime::checkpoint::Checkpoints::none(),
     };
     (kassa, queue)
 }

@@ -66,6 +66,9 @@ pub(crate) async fn payment(kassa: &Kassa, app: &AppId, order: &str) -> PaymentT
         status: LegStatus::Pending,
     };
     let attempt = Attempt {
+        next_query_at: None,
+        query_count: 0,
+        retry: None,
         id: AttemptId::new(&kassa.ids),
         transaction_id: id,
         leg_id: leg.id,

@@ -16,6 +16,7 @@ mod topology;
 
 use std::sync::Arc;
 
+use crate::checkpoint::Checkpoints;
 use async_trait::async_trait;
 use kassa_core::id::EnvelopeId;
 use kassa_core::{Clock, Secret};
@@ -48,6 +49,8 @@ pub struct RabbitOptions {
     pub connection_name: String,
     /// Stamps parked messages.
     pub clock: Clock,
+    /// Where tests kill processes; nothing in production.
+    pub checkpoints: Checkpoints,
 }
 
 /// The queues and the event exchange in RabbitMQ. Cheap to clone; clones are the same queue.
@@ -97,7 +100,7 @@ impl RabbitQueue {
         let shared = Shared {
             topology,
             clock: options.clock,
-            publisher: Publisher::start(outgoing),
+            publisher: Publisher::start(outgoing, &options.checkpoints),
             incoming,
             parked_turn: Mutex::new(()),
             closing,

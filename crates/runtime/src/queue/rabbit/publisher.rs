@@ -24,6 +24,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::link::{ANSWER_TIMEOUT, Link};
 use super::message;
+use crate::checkpoint::{Checkpoint, Checkpoints};
 use crate::queue::QueueError;
 
 /// Lanes for work; events have one of their own, so that they stay in order.
@@ -70,10 +71,10 @@ pub(super) struct Publisher {
 
 impl Publisher {
     /// Starts the lanes; they end when the publisher is dropped.
-    pub(super) fn start(link: Arc<Link>) -> Self {
+    pub(super) fn start(link: Arc<Link>, checkpoints: &Checkpoints) -> Self {
         let lane = || {
             let (sender, jobs) = mpsc::channel(WAITING_MAX);
-            tokio::spawn(run_lane(Arc::clone(&link), jobs));
+            tokio::spawn(run_lane(Arc::clone(&link), jobs, checkpoints.clone()));
             sender
         };
         let work = (0..WORK_LANES).map(|_number| lane()).collect();
@@ -167,13 +168,13 @@ async fn confirmed(answer: Answer) -> Result<(), QueueError> {
         .unwrap_or_else(|_ended| Err(QueueError::away("publish")))
 }
 
-async fn run_lane(link: Arc<Link>, mut jobs: mpsc::Receiver<Job>) {
+async fn run_lane(link: Arc<Link>, mut jobs: mpsc::Receiver<Job>, checkpoints: Checkpoints) {
     let mut channel = None;
     let mut batch = Vec::with_capacity(BATCH_MAX);
     while jobs.recv_many(&mut batch, BATCH_MAX).await > 0 {
         let (messages, replies): (Vec<_>, Vec<_>) =
             batch.drain(..).map(|job| (job.message, job.reply)).unzip();
-        let (outcomes, kept) = publish_batch(&link, channel.take(), messages).await;
+        let (outcomes, kept) = publish_batch(&link, channel.take(), messages, &checkpoints).await;
         channel = kept;
         for (reply, outcome) in replies.into_iter().zip(outcomes) {
             if reply.send(outcome).is_err() {
@@ -188,6 +189,7 @@ async fn publish_batch(
     link: &Link,
     channel: Option<Channel>,
     mut messages: Vec<Message>,
+    checkpoints: &Checkpoints,
 ) -> (Vec<Result<(), QueueError>>, Option<Channel>) {
     let channel = match usable(link, channel).await {
         Ok(channel) => channel,
@@ -203,7 +205,7 @@ async fn publish_batch(
         }
     };
     let deadline = Instant::now() + CONFIRM_TIMEOUT;
-    let answers = send_all(&channel, &mut messages, deadline).await;
+    let answers = send_all(&channel, &mut messages, deadline, checkpoints).await;
     // After a missing confirm the channel's numbers no longer tell what belongs to what.
     let is_clean = answers.iter().all(Result::is_ok);
     (judge(answers, &messages), is_clean.then_some(channel))
@@ -282,6 +284,7 @@ async fn send_all(
     channel: &Channel,
     messages: &mut [Message],
     deadline: Instant,
+    checkpoints: &Checkpoints,
 ) -> Vec<Result<Flight, QueueError>> {
     let mut sent = Vec::with_capacity(messages.len());
     for (place, message) in messages.iter_mut().enumerate() {
@@ -296,6 +299,7 @@ async fn send_all(
             Poll::Pending => Sent::Under(sending),
         });
     }
+    checkpoints.reach(Checkpoint::PublishSent).await;
     let mut flights = Vec::with_capacity(sent.len());
     for sent in sent {
         let confirmed = async {
