@@ -18,6 +18,9 @@ const ROWS_MAX: u64 = 1_000;
 /// How often in a row the broker's queues must be found empty. A delayed message on its way from one
 /// queue to the next is on neither of them for a moment.
 const QUIET_LOOKS: u32 = 5;
+/// How far the clock is moved for the next question about an open refund, and how often.
+const REFUND_LOOK: TimeDelta = TimeDelta::seconds(45);
+const REFUND_LOOKS_MAX: u32 = 4;
 
 impl TestApp {
     /// The request number of a payment's current attempt.
@@ -98,14 +101,26 @@ impl TestApp {
         self.let_delays_pass().await;
     }
 
-    /// Messages that wait for their time come to their turn: the clock is moved, step by step of the
-    /// ladder, and at the broker, which has its own clock, their return is waited for.
+    /// Messages and questions that wait for their time come to their turn.
     pub async fn let_delays_pass(&self) {
+        self.let_messages_return().await;
+        for _ in 0..REFUND_LOOKS_MAX {
+            if !self.has_open_refunds().await {
+                return;
+            }
+            self.clock.advance(REFUND_LOOK);
+            self.run_until_idle().await;
+        }
+    }
+
+    /// The clock is moved, step by step of the ladder; at the broker, which has its own clock, the
+    /// return of messages is waited for.
+    async fn let_messages_return(&self) {
         if self.bound.is_some() {
             let mut quiet_looks = 0;
             until("the delayed messages are dealt with", async || {
                 self.run_until_idle().await;
-                let is_quiet = self.depth().await == 0 && !self.has_open_refunds().await;
+                let is_quiet = self.depth().await == 0;
                 quiet_looks = if is_quiet { quiet_looks + 1 } else { 0 };
                 (quiet_looks >= QUIET_LOOKS).then_some(())
             })

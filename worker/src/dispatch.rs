@@ -35,7 +35,7 @@ async fn work(kassa: &Kassa, delivery: &dyn Delivery) -> Disposition {
     let envelope = delivery.envelope();
     let outcome = match envelope.kind.as_str() {
         NOTIFICATION_KIND => notification::take_task(kassa, envelope).await,
-        refund::SUBMIT_KIND => refund::submit_task(kassa, envelope, delivery.retries()).await,
+        refund::SUBMIT_KIND => refund::submit_task(kassa, envelope).await,
         payment::QUERY_KIND => Box::pin(payment::sync_task(kassa, envelope)).await,
         other => Ok(Disposition::Park(format!(
             "no task for messages of kind {other}"
@@ -67,14 +67,11 @@ async fn end(queue: QueueName, delivery: Box<dyn Delivery>, disposition: Disposi
     let word = match &disposition {
         Disposition::Done => "done",
         Disposition::RetryAfter(_) => "retry",
-        Disposition::LookAgain(_) => "look_again",
         Disposition::Park(_) => "parked",
     };
     let ended = match disposition {
         Disposition::Done => delivery.done().await,
-        Disposition::RetryAfter(delay) | Disposition::LookAgain(delay) => {
-            delivery.retry_after(delay).await
-        }
+        Disposition::RetryAfter(delay) => delivery.retry_after(delay).await,
         Disposition::Park(reason) => {
             tracing::error!(reason, "a message was parked");
             delivery.park(&reason).await
@@ -115,7 +112,5 @@ mod tests {
         assert_eq!(last_step(wanted.clone(), last - 1), wanted);
         assert!(matches!(last_step(wanted, last), Disposition::Park(_)));
         assert_eq!(last_step(Disposition::Done, last), Disposition::Done);
-        let healthy = Disposition::LookAgain(Duration::from_secs(1));
-        assert_eq!(last_step(healthy.clone(), last + 5), healthy);
     }
 }

@@ -1,13 +1,15 @@
 //! The worker: WHEN something is done. What is done is in `flows`.
 //!
-//! It takes messages off the work queues (`consumer`), relays the outbox (`relay`) and keeps the
-//! channel accounts and the audit chain up to date (`upkeep`). Any number of workers may run at
+//! It takes messages off the work queues (`consumer`), relays the outbox (`relay`), asks gateways about
+//! what has no final state (`synchronise`) and keeps the channel accounts and the audit chain up to date
+//! (`upkeep`). Any number of workers may run at
 //! the same time; none of them is special.
 
 mod consumer;
 mod dispatch;
 mod relay;
 mod steps;
+mod synchronise;
 mod upkeep;
 
 pub use steps::Steps;
@@ -84,6 +86,7 @@ impl Worker {
             self.owner.clone(),
             stop.clone(),
         ));
+        tasks.spawn(synchronise::run(self.kassa.clone(), stop.clone()));
         tasks.spawn(upkeep::run(self.kassa.clone(), stop.clone()));
         let mut broken = false;
         while let Some(ended) = tasks.join_next().await {

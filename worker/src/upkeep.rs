@@ -1,21 +1,27 @@
-//! Small regular work: read changed channel accounts, seal the audit chain, measure the backlog.
+//! Small regular work: read changed channel accounts, seal the audit chain, measure what waits.
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use flows::Kassa;
+use flows::synchronise::OpenOfChannel;
 use tokio_util::sync::CancellationToken;
 
 /// How often.
 const INTERVAL: Duration = Duration::from_secs(2);
 /// Audit records that one round seals.
 const AUDIT_BATCH: u64 = 500;
+/// What is open is counted every so many rounds.
+const OPEN_ROUNDS: u32 = 8;
 
 /// Runs until `stop`.
 pub(crate) async fn run(kassa: Kassa, stop: CancellationToken) {
+    let mut round_no: u32 = 0;
     loop {
-        if let Err(error) = round(&kassa).await {
+        if let Err(error) = round(&kassa, round_no.is_multiple_of(OPEN_ROUNDS)).await {
             tracing::warn!(%error, "upkeep failed and is tried again");
         }
+        round_no = round_no.wrapping_add(1);
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(INTERVAL) => {}
@@ -23,21 +29,37 @@ pub(crate) async fn run(kassa: Kassa, stop: CancellationToken) {
     }
 }
 
-async fn round(kassa: &Kassa) -> Result<(), runtime::store::StoreError> {
+async fn round(kassa: &Kassa, counts_open: bool) -> Result<(), flows::Error> {
     kassa.accounts.refresh().await?;
     kassa.store.seal_audit_batch(AUDIT_BATCH).await?;
     let backlog = kassa.store.outbox_backlog().await?;
-    let age = backlog.oldest_created_at.map_or(0, |oldest| {
-        kassa
-            .clock
-            .now()
-            .signed_duration_since(oldest)
-            .num_milliseconds()
-    });
-    let age = Duration::from_millis(u64::try_from(age).unwrap_or_default());
-    metrics::gauge!("kassa_outbox_oldest_seconds").set(age.as_secs_f64());
+    let age = backlog.oldest_created_at.map(|oldest| age(kassa, oldest));
+    metrics::gauge!("kassa_outbox_oldest_seconds").set(age.unwrap_or_default().as_secs_f64());
     metrics::gauge!("kassa_outbox_waiting").set(small(backlog.count));
+    if counts_open {
+        for open in flows::synchronise::count_open(kassa).await? {
+            show_open(kassa, &open);
+        }
+    }
     Ok(())
+}
+
+/// How much has no final state on a channel, and for how long the oldest of it.
+fn show_open(kassa: &Kassa, open: &OpenOfChannel) {
+    let channel = open.channel.as_str();
+    let oldest =
+        |since: Option<DateTime<Utc>>| since.map_or(0.0, |oldest| age(kassa, oldest).as_secs_f64());
+    metrics::gauge!("kassa_attempts_open", "channel" => channel).set(small(open.attempts.count));
+    metrics::gauge!("kassa_attempts_oldest_open_seconds", "channel" => channel)
+        .set(oldest(open.attempts.oldest_created_at));
+    metrics::gauge!("kassa_refunds_open", "channel" => channel).set(small(open.refunds.count));
+    metrics::gauge!("kassa_refunds_oldest_open_seconds", "channel" => channel)
+        .set(oldest(open.refunds.oldest_created_at));
+}
+
+fn age(kassa: &Kassa, since: DateTime<Utc>) -> Duration {
+    let age = kassa.clock.now().signed_duration_since(since);
+    age.to_std().unwrap_or_default()
 }
 
 /// Gauges are floats; counts beyond 32 bits are shown as the largest.

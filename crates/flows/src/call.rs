@@ -65,6 +65,8 @@ pub(crate) async fn call_within<T>(
         .await
         .unwrap_or_else(|_elapsed| Err(CallError::Unknown("no answer in time".to_owned())));
     let (outcome, code) = outcome(result.as_ref().err());
+    let account = about.attempt.channel_account_id;
+    kassa.breakers.record(account, outcome, kassa.clock.now());
     let took = started.elapsed();
     metrics::histogram!(
         "kassa_gateway_call_seconds",

@@ -19,6 +19,7 @@ use runtime::store::Store;
 use url::Url;
 
 use crate::Error;
+use crate::synchronise::Breakers;
 
 /// The channel accounts, opened for calling.
 pub type Accounts = AccountDirectory<Arc<dyn Gateway>>;
@@ -55,6 +56,8 @@ pub struct Kassa {
     pub gateway_deps: Deps,
     /// Settings.
     pub settings: FlowSettings,
+    /// Gateways that don't answer are left in peace.
+    pub breakers: Breakers,
     /// Where tests stop and kill processes; nothing in production.
     pub checkpoints: Checkpoints,
 }

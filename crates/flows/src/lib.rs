@@ -36,8 +36,6 @@ pub enum Disposition {
     Done,
     /// It failed: try again after the delay, and set it aside after the last step of the ladder.
     RetryAfter(std::time::Duration),
-    /// It goes as it should but is not settled: look again after the delay, as often as it takes.
-    LookAgain(std::time::Duration),
     /// People must look at it.
     Park(String),
 }

@@ -13,6 +13,7 @@ use runtime::queue::Queue;
 use runtime::store::Store;
 use url::Url;
 
+use crate::synchronise::Breakers;
 use crate::{FlowSettings, Kassa, gateway_opener};
 
 /// Why the flows could not be opened.
@@ -60,6 +61,7 @@ pub fn open(
         ids,
         gateway_deps,
         settings,
+        breakers: Breakers::default(),
         checkpoints: Checkpoints::from_env(),
     })
 }

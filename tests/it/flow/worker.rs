@@ -66,7 +66,7 @@ async fn a_worker_that_dies_after_submitting_a_refund_does_not_submit_it_again()
         .await
         .unwrap();
     let delivery = taken(&app, QueueName::Commands).await;
-    flows::refund::submit_task(app.kassa(), delivery.envelope(), 0)
+    flows::refund::submit_task(app.kassa(), delivery.envelope())
         .await
         .unwrap();
     drop(delivery);

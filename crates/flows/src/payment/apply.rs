@@ -16,6 +16,7 @@ use runtime::store::{Locked, Posted, Tx};
 use serde_json::{Value, json};
 
 use crate::event::record_payment_event_in_tx;
+use crate::synchronise::plan_attempt;
 use crate::{Error, Kassa};
 
 /// What came of a report.
@@ -369,6 +370,7 @@ async fn update_attempt_in_tx(
         return Ok(false);
     }
     after.updated_at = kassa.clock.now();
+    plan_attempt(kassa, Some(before.status), &mut after);
     tx.update_attempt_in_tx(locked, after).await?;
     Ok(true)
 }

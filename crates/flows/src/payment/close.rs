@@ -53,7 +53,7 @@ async fn record(kassa: &Kassa, app: &AppId, payment: &PaymentTransaction) -> Res
 }
 
 /// Closes a payment if it is pending; gives it back as it is afterwards.
-pub(super) async fn close_payment(
+pub(crate) async fn close_payment(
     kassa: &Kassa,
     payment: PaymentTransaction,
 ) -> Result<PaymentTransaction, Error> {
@@ -73,7 +73,7 @@ pub(super) async fn close_payment(
 }
 
 /// Nothing was sent, so nothing needs the gateway's word. `false` if a worker sends it just now.
-async fn close_unsent(
+pub(crate) async fn close_unsent(
     kassa: &Kassa,
     payment: &PaymentTransaction,
     attempt: &Attempt,
@@ -100,7 +100,7 @@ pub(super) enum Ended {
 }
 
 /// Ends an attempt at the gateway and applies what came of it.
-async fn close_at_gateway(kassa: &Kassa, attempt: &Attempt) -> Result<(), Error> {
+pub(crate) async fn close_at_gateway(kassa: &Kassa, attempt: &Attempt) -> Result<(), Error> {
     match end_at_gateway(kassa, attempt).await? {
         Ended::Reported(report) => {
             apply::apply_payment_report(kassa, attempt.channel_account_id, &report).await?;

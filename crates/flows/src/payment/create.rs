@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{CreatePayment, PaymentView, close, place};
 use crate::audit::{self, Action};
+use crate::synchronise::plan_attempt;
 use crate::{Error, Kassa};
 
 /// What of the caller's patience is kept for writing down what became of a call.
@@ -213,7 +214,7 @@ fn write_down(
         amount: request.amount,
         status: LegStatus::Pending,
     };
-    let attempt = Attempt {
+    let mut attempt = Attempt {
         id: AttemptId::new(&kassa.ids),
         transaction_id,
         leg_id: leg.id,
@@ -234,6 +235,7 @@ fn write_down(
         retry: None,
         version: 1,
     };
+    plan_attempt(kassa, None, &mut attempt);
     let payment = PaymentTransaction {
         id: transaction_id,
         app_id: app.id.clone(),

@@ -1,11 +1,11 @@
 //! Payments: create, read, close, synchronise, and the one place where facts change them.
 
 pub mod apply;
-mod close;
+pub(crate) mod close;
 mod create;
 mod find;
 mod list;
-mod place;
+pub(crate) mod place;
 mod request;
 mod sync;
 

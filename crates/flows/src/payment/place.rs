@@ -22,6 +22,7 @@ use super::close::{self, Ended};
 use super::create::is_conflict;
 use super::{PaymentView, sync};
 use crate::call::{About, call_within};
+use crate::synchronise::plan_attempt;
 use crate::{Error, Kassa};
 
 /// How long a caller whose request is being worked on by another waits between two looks.
@@ -93,7 +94,7 @@ fn answer(payment: PaymentTransaction, attempt: Attempt) -> Result<PaymentView, 
 
 /// Whether somebody owns the call: an attempt that was claimed within the time that the work under
 /// one claim can take.
-pub(super) fn is_being_sent(kassa: &Kassa, attempt: &Attempt) -> bool {
+pub(crate) fn is_being_sent(kassa: &Kassa, attempt: &Attempt) -> bool {
     let age = kassa.clock.now().signed_duration_since(attempt.updated_at);
     let work = kassa.settings.call_timeout.saturating_mul(CALLS_PER_CLAIM);
     let work = chrono::TimeDelta::from_std(work).unwrap_or(SENT_GRACE);
@@ -113,11 +114,12 @@ async fn claim(kassa: &Kassa, attempt: &Attempt) -> Result<Attempt, Error> {
     if locked.get().version != attempt.version {
         return Err(Error::RequestInFlight);
     }
-    let claimed = Attempt {
+    let mut claimed = Attempt {
         status,
         updated_at: kassa.clock.now(),
-        ..attempt.clone()
+        ..locked.get().clone()
     };
+    plan_attempt(kassa, Some(attempt.status), &mut claimed);
     let claimed = tx.update_attempt_in_tx(locked, claimed).await?;
     tx.commit().await?;
     Ok(claimed)
@@ -272,7 +274,7 @@ fn order(
     })
 }
 
-pub(super) async fn load(
+pub(crate) async fn load(
     kassa: &Kassa,
     transaction_id: TransactionId,
 ) -> Result<PaymentTransaction, Error> {

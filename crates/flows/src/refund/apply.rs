@@ -15,6 +15,7 @@ use serde_json::json;
 
 use crate::event::{record_payment_event_in_tx, record_refund_event_in_tx};
 use crate::payment::apply::{Finding, Outcome, booking, next_version, post_in_tx};
+use crate::synchronise::plan_refund;
 use crate::{Error, Kassa};
 
 /// Applies what a gateway reports about a refund, in a transaction of its own.
@@ -236,6 +237,9 @@ fn changed_refund(
     after.status = status;
     after.updated_at = now;
     after.version = before.version.saturating_add(1);
+    if status.is_final() {
+        plan_refund(kassa, &mut after);
+    }
     if after.gateway_refund_id.is_none() {
         after
             .gateway_refund_id

@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 use super::{SUBMIT_KIND, submit::SubmitCommand};
 use crate::audit::{self, Action};
 use crate::event::record_refund_event_in_tx;
+use crate::synchronise::plan_refund;
 use crate::{Error, Kassa};
 
 /// A request to refund: every field well-formed.
@@ -164,7 +165,7 @@ async fn write_down(
         .ok_or_else(|| Error::internal("a paid payment without its attempt"))?;
     let now = kassa.clock.now();
     let id = RefundId::new(&kassa.ids);
-    Ok(RefundTransaction {
+    let mut refund = RefundTransaction {
         id,
         app_id: payment.app_id.clone(),
         original_transaction_id: payment.id,
@@ -189,7 +190,9 @@ async fn write_down(
         source: RefundSource::Payment,
         anomaly_id: None,
         version: 1,
-    })
+    };
+    plan_refund(kassa, &mut refund);
+    Ok(refund)
 }
 
 /// The refund, its event, the command to submit it and the audit record: all or nothing.

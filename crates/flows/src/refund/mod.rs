@@ -11,6 +11,7 @@ pub use create::{CreateRefund, create};
 pub(crate) use external::complete_report;
 pub use find::{RefundKey, find};
 pub use list::{ListRefunds, list};
+pub(crate) use submit::bring_on;
 pub use submit::{SubmitCommand, submit_task, sync_open_refunds};
 
 /// The envelope's `kind` of a command to submit a refund.

@@ -3,8 +3,6 @@
 //! A refund that may have reached the gateway is asked for first and submitted again only under the
 //! same number, and only when the gateway says that it does not know it.
 
-use std::time::Duration;
-
 use chrono::TimeDelta;
 use gateways::{CallError, Gateway, PlaceRefund};
 use kassa_core::channel::ChannelAccount;
@@ -14,15 +12,14 @@ use kassa_core::notification::{CallbackRoute, GatewayReason, RefundReport, Repor
 use kassa_core::payment::{Attempt, PaymentTransaction};
 use kassa_core::refund::RefundTransaction;
 use runtime::checkpoint::Checkpoint;
-use runtime::queue::{Envelope, RETRY_LADDER};
+use runtime::queue::Envelope;
 use serde::{Deserialize, Serialize};
 
 use super::apply;
 use crate::call::{About, call};
+use crate::synchronise::plan_refund;
 use crate::{Disposition, Error, Kassa};
 
-/// The soonest second look at a refund.
-const LOOK_AGAIN_MIN: Duration = Duration::from_secs(15);
 /// For how long a refusal of a repeated submission is doubted.
 const REFUSAL_DOUBT: TimeDelta = TimeDelta::minutes(10);
 
@@ -33,25 +30,11 @@ pub struct SubmitCommand {
     pub refund_id: RefundId,
 }
 
-/// What a look at a refund came to.
-enum Step {
-    /// The gateway said something, and it was applied.
-    Report(ReportedRefund),
-    /// Nothing definite: look again later.
-    Later,
-    /// The gateway refuses our account: people must act.
-    Misconfigured(String),
-}
-
-/// Brings a refund one step further. Comes again until the refund is final.
+/// Brings a new refund to its gateway. What that does not settle is asked for on schedule.
 ///
 /// # Errors
 /// [`Error`]; the message is tried again then.
-pub async fn submit_task(
-    kassa: &Kassa,
-    envelope: &Envelope,
-    retries: u32,
-) -> Result<Disposition, Error> {
+pub async fn submit_task(kassa: &Kassa, envelope: &Envelope) -> Result<Disposition, Error> {
     let command: SubmitCommand = match serde_json::from_value(envelope.payload.clone()) {
         Ok(command) => command,
         Err(error) => {
@@ -66,16 +49,8 @@ pub async fn submit_task(
             command.refund_id
         )));
     };
-    if refund.status.is_final() {
-        return Ok(Disposition::Done);
-    }
-    match step(kassa, refund).await? {
-        Step::Report(ReportedRefund::Succeeded { .. } | ReportedRefund::Failed(_)) => {
-            Ok(Disposition::Done)
-        }
-        Step::Report(_) | Step::Later => Ok(Disposition::LookAgain(delay(retries))),
-        Step::Misconfigured(reason) => Ok(Disposition::Park(reason)),
-    }
+    bring_on(kassa, refund).await?;
+    Ok(Disposition::Done)
 }
 
 /// Asks the gateway about the open refunds of a payment, for [`crate::payment::sync`].
@@ -84,12 +59,17 @@ pub async fn sync_open_refunds(kassa: &Kassa, payment: &PaymentTransaction) -> R
         if refund.status.is_final() || refund.submitted_at.is_none() {
             continue;
         }
-        step(kassa, refund).await?;
+        bring_on(kassa, refund).await?;
     }
     Ok(())
 }
 
-async fn step(kassa: &Kassa, refund: RefundTransaction) -> Result<Step, Error> {
+/// Brings a refund one step further: submits it, or asks for it if it may have reached its gateway. No
+/// answer decides nothing.
+pub(crate) async fn bring_on(kassa: &Kassa, refund: RefundTransaction) -> Result<(), Error> {
+    if refund.status.is_final() {
+        return Ok(());
+    }
     let open = kassa.account(refund.channel_account_id).await?;
     let gateway = open.gateway.as_ref();
     let job = Job::load(kassa, gateway, refund, &open.account).await?;
@@ -99,7 +79,10 @@ async fn step(kassa: &Kassa, refund: RefundTransaction) -> Result<Step, Error> {
         match job.ask().await {
             Ok(report) if matches!(report.state, ReportedRefund::NotFound) => {}
             Ok(report) => return job.settle(report).await,
-            Err(error) => return Ok(undecided(&job.refund, &error)),
+            Err(error) => {
+                undecided(&job.refund, &error);
+                return Ok(());
+            }
         }
     }
     kassa.checkpoints.reach(Checkpoint::RefundClaimed).await;
@@ -109,7 +92,10 @@ async fn step(kassa: &Kassa, refund: RefundTransaction) -> Result<Step, Error> {
     match answer {
         Ok(report) => job.settle(report).await,
         Err(CallError::Refused(reason)) => job.refused(reason, is_first).await,
-        Err(error) => Ok(undecided(&job.refund, &error)),
+        Err(error) => {
+            undecided(&job.refund, &error);
+            Ok(())
+        }
     }
 }
 
@@ -154,23 +140,26 @@ impl<'a> Job<'a> {
         call(self.kassa, about, self.gateway.query_refund(&self.order)).await
     }
 
-    async fn settle(&self, report: RefundReport) -> Result<Step, Error> {
+    async fn settle(&self, report: RefundReport) -> Result<(), Error> {
         apply::apply_refund_report(self.kassa, self.refund.channel_account_id, &report).await?;
-        Ok(Step::Report(report.state))
+        Ok(())
     }
 
     /// A refusal of the first submission is final. One of a later submission is not believed at once:
     /// an earlier one may have arrived, and a gateway's query may lag behind it.
-    async fn refused(&self, reason: GatewayReason, is_first: bool) -> Result<Step, Error> {
+    async fn refused(&self, reason: GatewayReason, is_first: bool) -> Result<(), Error> {
         if !is_first {
             match self.ask().await {
                 Ok(report) if matches!(report.state, ReportedRefund::NotFound) => {}
                 Ok(report) => return self.settle(report).await,
-                Err(error) => return Ok(undecided(&self.refund, &error)),
+                Err(error) => {
+                    undecided(&self.refund, &error);
+                    return Ok(());
+                }
             }
             let now = self.kassa.clock.now();
             if now.signed_duration_since(self.refund.created_at) < REFUSAL_DOUBT {
-                return Ok(Step::Later);
+                return Ok(());
             }
         }
         let report = RefundReport {
@@ -183,16 +172,19 @@ impl<'a> Job<'a> {
     }
 }
 
-fn undecided(refund: &RefundTransaction, error: &CallError) -> Step {
-    tracing::warn!(refund.id = %refund.id, error = %error, "the outcome of a refund is not known");
+fn undecided(refund: &RefundTransaction, error: &CallError) {
     match error {
-        CallError::Misconfigured(reason) => {
-            Step::Misconfigured(format!("{}: {}", reason.code, reason.message))
-        }
+        CallError::Misconfigured(_) => tracing::error!(
+            refund.id = %refund.id,
+            %error,
+            "a refund waits until the channel account is set up for it"
+        ),
         CallError::Refused(_)
         | CallError::Later(_)
         | CallError::NotSent(_)
-        | CallError::Unknown(_) => Step::Later,
+        | CallError::Unknown(_) => {
+            tracing::warn!(refund.id = %refund.id, %error, "the outcome of a refund is not known");
+        }
     }
 }
 
@@ -205,20 +197,13 @@ async fn mark_submitted(kassa: &Kassa, id: RefundId) -> Result<bool, Error> {
         return Ok(false);
     }
     let now = kassa.clock.now();
-    let refund = RefundTransaction {
+    let mut refund = RefundTransaction {
         submitted_at: Some(now),
         updated_at: now,
         ..locked.get().clone()
     };
+    plan_refund(kassa, &mut refund);
     tx.update_refund_in_tx(locked, refund).await?;
     tx.commit().await?;
     Ok(true)
-}
-
-/// The next look at a refund that is not final: the retry ladder, step by step, but never sooner than
-/// gateways want to be asked after a refund (alipay.md §7: 10 s).
-fn delay(retries: u32) -> Duration {
-    let step = usize::try_from(retries).unwrap_or(usize::MAX);
-    let step = RETRY_LADDER.get(step).or(RETRY_LADDER.last()).copied();
-    step.unwrap_or(LOOK_AGAIN_MIN).max(LOOK_AGAIN_MIN)
 }

@@ -1,12 +1,37 @@
-//! Synchronise on schedule: ask gateways about what has no final state.
+//! Synchronise on schedule: ask gateways about what has no final state, close what has expired.
+//!
+//! Any number of workers share the work: a claim moves what is due to its next question at once, so none
+//! is asked twice, and a worker that dies costs one step of the ladder. Answers become the same facts as
+//! callbacks. Nothing is decided without the gateway's word.
+//!
+//! | file | owns |
+//! | --- | --- |
+//! | `ladder` | the table of pauses |
+//! | `plan` | when an attempt or a refund is asked about next, after it changed |
+//! | `breaker` | gateways that don't answer are left in peace |
+//! | `attempts`, `refunds` | one pass over what is due |
+//! | `open` | what has no final state, for operators |
+
+mod attempts;
+mod breaker;
+mod ladder;
+mod open;
+mod plan;
+mod refunds;
+
+pub use breaker::Breakers;
+pub use open::{Open, OpenOfChannel, count_open};
+pub(crate) use plan::{plan_attempt, plan_refund};
 
 use crate::{Error, Kassa};
 
-/// One pass: claims what is due and asks; how many questions were claimed.
+/// One pass: claims what is due and asks; how many questions were claimed. A question that brings no
+/// answer is logged and comes again by the ladder.
 ///
 /// # Errors
-/// [`Error::Store`].
-#[expect(clippy::unused_async, reason = "nothing is scheduled yet")]
-pub async fn pass(_kassa: &Kassa) -> Result<usize, Error> {
-    Ok(0)
+/// [`Error::Store`] if nothing could be claimed.
+pub async fn pass(kassa: &Kassa) -> Result<usize, Error> {
+    let attempts = Box::pin(attempts::pass(kassa)).await?;
+    let refunds = Box::pin(refunds::pass(kassa)).await?;
+    Ok(attempts.saturating_add(refunds))
 }

@@ -13,6 +13,10 @@ use super::error::Problem;
 pub const BATCH_DEFAULT: u16 = 50;
 /// What `batch` may be.
 pub const BATCH: RangeInclusive<u16> = 1..=1_000;
+/// Questions asked at a time unless configured otherwise.
+pub const CONCURRENCY_DEFAULT: u16 = 8;
+/// What `concurrency` may be.
+pub const CONCURRENCY: RangeInclusive<u16> = 1..=256;
 /// How often due questions are looked for unless configured otherwise.
 pub const POLL_MS_DEFAULT: u64 = 1_000;
 /// What `poll_ms` may be.
@@ -31,6 +35,9 @@ pub struct SynchroniseConfig {
     /// Orders and refunds that a worker claims at a time: 1 to 1000.
     #[schemars(range(min = *BATCH.start(), max = *BATCH.end()))]
     pub batch: u16,
+    /// Questions that a worker asks at a time: 1 to 256.
+    #[schemars(range(min = *CONCURRENCY.start(), max = *CONCURRENCY.end()))]
+    pub concurrency: u16,
     /// How often a worker looks for due questions: 10 to 60000 ms.
     #[schemars(range(min = *POLL_MS.start(), max = *POLL_MS.end()))]
     pub poll_ms: u64,
@@ -48,6 +55,7 @@ impl Default for SynchroniseConfig {
     fn default() -> Self {
         Self {
             batch: BATCH_DEFAULT,
+            concurrency: CONCURRENCY_DEFAULT,
             poll_ms: POLL_MS_DEFAULT,
             time_divisor: *TIME_DIVISOR.start(),
             refund_delay_secs: REFUND_DELAY_SECS_DEFAULT,
@@ -78,6 +86,7 @@ impl SynchroniseConfig {
     pub fn validate(&self, path: &str, problems: &mut Vec<Problem>) {
         let mut check = Check::new(path, problems);
         check.range("batch", self.batch, &BATCH);
+        check.range("concurrency", self.concurrency, &CONCURRENCY);
         check.range("poll_ms", self.poll_ms, &POLL_MS);
         check.range("time_divisor", self.time_divisor, &TIME_DIVISOR);
         check.range(

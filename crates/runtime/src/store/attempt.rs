@@ -180,7 +180,7 @@ fn read_leg(row: &payment_leg::Model) -> Result<Leg, StoreError> {
     })
 }
 
-fn read_attempt(row: payment_attempt::Model) -> Result<Attempt, StoreError> {
+pub(super) fn read_attempt(row: payment_attempt::Model) -> Result<Attempt, StoreError> {
     let reader = RowReader::new(ATTEMPTS, &row.id);
     let currency = reader.parse("currency", &row.currency)?;
     Ok(Attempt {

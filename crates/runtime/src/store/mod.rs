@@ -17,6 +17,7 @@
 //! | --- | --- |
 //! | `payment/`, `attempt.rs` | `payment_transactions`, `payment_legs`, `payment_attempts` |
 //! | `refund.rs` | `refund_transactions` |
+//! | `schedule.rs` | the next question of attempts and refunds |
 //! | `notification.rs` | `notifications` |
 //! | `outbox/` | `outbox`, `outbox_shards`, `outbox_cursor` |
 //! | `ledger/` | `ledger_accounts`, `ledger_transfers`, `ledger_entries` |
@@ -39,6 +40,7 @@ mod page;
 mod payment;
 mod refund;
 mod row;
+mod schedule;
 mod schema;
 #[cfg(any(test, feature = "testing"))]
 #[expect(
@@ -70,6 +72,7 @@ pub use outbox::{
 pub use page::{PAGE_LIMIT_MAX, Page};
 pub use payment::{PAYMENTS_OF_ORDER_MAX, PaymentFilter};
 pub use refund::RefundFilter;
+pub use schedule::{NextQuery, OpenOf};
 
 /// How long a connection is waited for before the store counts as away.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);

@@ -205,7 +205,7 @@ pub(crate) fn listing(app: &AppId, filter: &RefundFilter, page: &Page) -> Select
     page.apply(query, Column::CreatedAt, Column::Id)
 }
 
-fn read(row: Model) -> Result<RefundTransaction, StoreError> {
+pub(super) fn read(row: Model) -> Result<RefundTransaction, StoreError> {
     let reader = RowReader::new(TABLE, &row.id);
     let currency = reader.parse("currency", &row.currency)?;
     let money = |column, minor| reader.money(column, minor, currency);

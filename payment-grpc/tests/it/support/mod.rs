@@ -185,6 +185,7 @@ fn kassa(database: &TestDatabase, clock: &Clock) -> (Kassa, EmbeddedQueue) {
         ids,
         gateway_deps,
         settings,
+        breakers: flows::synchronise::Breakers::default(),
         checkpoints: runtime::checkpoint::Checkpoints::none(),
     };
     (kassa, queue)

@@ -1,0 +1,140 @@
+//! One pass over the attempts whose next question is due.
+
+use futures_util::StreamExt;
+use kassa_core::payment::{Attempt, AttemptStatus, PaymentTransaction};
+use runtime::checkpoint::Checkpoint;
+use runtime::store::NextQuery;
+
+use super::plan;
+use crate::payment::{apply, close, place, query_attempt};
+use crate::{Error, Kassa};
+
+/// What is to be done about an attempt that is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// Nothing now.
+    Wait,
+    /// Ask what became of it.
+    Ask,
+    /// Its payment has expired with it: close both.
+    Expire,
+    /// It is of no use any more: nobody may pay it.
+    End,
+}
+
+/// Claims what is due, and looks.
+pub(super) async fn pass(kassa: &Kassa) -> Result<usize, Error> {
+    let claimed = claim(kassa).await?;
+    let count = claimed.len();
+    if count == 0 {
+        return Ok(0);
+    }
+    kassa
+        .checkpoints
+        .reach(Checkpoint::SynchroniseClaimed)
+        .await;
+    let at_a_time = usize::from(kassa.settings.synchronise.concurrency);
+    futures_util::stream::iter(claimed)
+        .for_each_concurrent(at_a_time, |attempt| async move {
+            let id = attempt.id;
+            if let Err(error) = Box::pin(look(kassa, attempt)).await {
+                tracing::warn!(attempt.id = %id, %error, "an order keeps its open question");
+            }
+        })
+        .await;
+    Ok(count)
+}
+
+/// Takes what is due and moves it to its next question, so that nobody else asks this one.
+async fn claim(kassa: &Kassa) -> Result<Vec<Attempt>, Error> {
+    let now = kassa.clock.now();
+    let resting = kassa.breakers.open_accounts(now);
+    let limit = u64::from(kassa.settings.synchronise.batch);
+    let tx = kassa.store.begin().await?;
+    let due = tx.claim_due_attempts_in_tx(now, &resting, limit).await?;
+    for attempt in &due {
+        let count = attempt.query_count.saturating_add(1);
+        let next = plan::after_question(kassa, attempt, count);
+        tx.schedule_attempt_in_tx(attempt.id, next).await?;
+    }
+    tx.commit().await?;
+    Ok(due)
+}
+
+async fn look(kassa: &Kassa, attempt: Attempt) -> Result<(), Error> {
+    let payment = place::load(kassa, attempt.transaction_id).await?;
+    let look = decide(kassa, &payment, &attempt);
+    let asks = attempt.status != AttemptStatus::Prepared && look != Look::Wait;
+    if asks
+        && !kassa
+            .breakers
+            .admits(attempt.channel_account_id, kassa.clock.now())
+    {
+        return postpone(kassa, &attempt).await;
+    }
+    match look {
+        Look::Wait => Ok(()),
+        Look::Ask => {
+            let report = query_attempt(kassa, &attempt).await?;
+            kassa
+                .checkpoints
+                .reach(Checkpoint::SynchroniseAnswered)
+                .await;
+            apply::apply_payment_report(kassa, attempt.channel_account_id, &report).await?;
+            Ok(())
+        }
+        Look::Expire => {
+            let closed = close::close_payment(kassa, payment).await?;
+            tracing::info!(
+                payment.id = %closed.id,
+                status = closed.status.as_str(),
+                "payment expired"
+            );
+            Ok(())
+        }
+        Look::End => {
+            if attempt.status != AttemptStatus::Prepared
+                || !close::close_unsent(kassa, &payment, &attempt).await?
+            {
+                close::close_at_gateway(kassa, &attempt).await?;
+            }
+            Ok(())
+        }
+    }
+}
+
+fn decide(kassa: &Kassa, payment: &PaymentTransaction, attempt: &Attempt) -> Look {
+    let is_wanted = payment.status.is_pending() && payment.current_attempt_id == attempt.id;
+    let is_expired = kassa.clock.now() >= attempt.expires_at;
+    match attempt.status {
+        AttemptStatus::Paid | AttemptStatus::Failed => Look::Wait,
+        // Money may have come after all.
+        AttemptStatus::Closed => Look::Ask,
+        // Its order may be on its way: what the gateway says now proves nothing.
+        AttemptStatus::Sent if place::is_being_sent(kassa, attempt) => Look::Wait,
+        AttemptStatus::Prepared if is_wanted && !is_expired => Look::Wait,
+        AttemptStatus::Prepared
+        | AttemptStatus::Sent
+        | AttemptStatus::Open
+        | AttemptStatus::Unknown => {
+            if !is_wanted {
+                Look::End
+            } else if is_expired {
+                Look::Expire
+            } else {
+                Look::Ask
+            }
+        }
+    }
+}
+
+/// The gateway rests: the question was not asked, and does not count.
+async fn postpone(kassa: &Kassa, attempt: &Attempt) -> Result<(), Error> {
+    let next = NextQuery {
+        at: plan::after_question(kassa, attempt, 0).at,
+        count: attempt.query_count,
+    };
+    let tx = kassa.store.begin().await?;
+    tx.schedule_attempt_in_tx(attempt.id, next).await?;
+    Ok(tx.commit().await?)
+}

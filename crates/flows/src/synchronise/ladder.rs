@@ -1,0 +1,196 @@
+//! When a gateway is asked: the one table of pauses between two questions about the same thing.
+//!
+//! Pauses widen, because what was not settled soon is seldom settled a second later; each is jittered by
+//! up to a fifth, so that what began together does not stay together. The jitter is a hash of what is
+//! asked about: the same question always has the same time.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use kassa_core::channel::Channel;
+use sha2::{Digest, Sha256};
+
+/// What is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// An order that can still be paid, or whose outcome is unknown.
+    Order,
+    /// An order that was closed unpaid: money may still come, and its callback may be lost.
+    ClosedOrder,
+    /// A refund.
+    Refund,
+}
+
+/// The pauses before each question, and the pause that repeats after the last of them.
+#[derive(Debug, Clone, Copy)]
+struct Ladder {
+    pauses: &'static [TimeDelta],
+    /// `None`: the last question was the last.
+    tail: Option<TimeDelta>,
+}
+
+const fn seconds(seconds: i64) -> TimeDelta {
+    TimeDelta::seconds(seconds)
+}
+
+const fn minutes(minutes: i64) -> TimeDelta {
+    TimeDelta::minutes(minutes)
+}
+
+const fn hours(hours: i64) -> TimeDelta {
+    TimeDelta::hours(hours)
+}
+
+/// Alipay names no interval for orders; its callbacks are repeated for 25 hours (alipay.md).
+const ALIPAY_ORDER: Ladder = Ladder {
+    pauses: &[
+        seconds(20),
+        seconds(40),
+        minutes(2),
+        minutes(5),
+        minutes(10),
+        minutes(30),
+    ],
+    tail: Some(hours(1)),
+};
+/// A refund may be asked about 10 s after it was submitted (alipay.md §7).
+const ALIPAY_REFUND: Ladder = Ladder {
+    pauses: &[
+        seconds(20),
+        minutes(1),
+        minutes(5),
+        minutes(30),
+        hours(2),
+        hours(6),
+    ],
+    tail: Some(hours(24)),
+};
+/// 5 s, 30 s, 1, 3, 5, 10, 30 min are what WeChat Pay suggests (wechat_v3.md §6); the first is left out,
+/// because no payer is that quick.
+const WECHAT_ORDER: Ladder = Ladder {
+    pauses: &[
+        seconds(20),
+        seconds(30),
+        minutes(1),
+        minutes(3),
+        minutes(5),
+        minutes(10),
+        minutes(30),
+    ],
+    tail: Some(hours(1)),
+};
+/// Each minute, slower after five (wechat_v3.md §7); a bank may take days.
+const WECHAT_REFUND: Ladder = Ladder {
+    pauses: &[
+        seconds(25),
+        minutes(1),
+        minutes(1),
+        minutes(3),
+        minutes(10),
+        minutes(30),
+        hours(2),
+        hours(6),
+    ],
+    tail: Some(hours(24)),
+};
+/// Two late looks at what was closed unpaid.
+const CLOSED_ORDER: Ladder = Ladder {
+    pauses: &[minutes(15), hours(24)],
+    tail: None,
+};
+
+/// The table: what is asked how often where.
+fn ladder(subject: Subject, channel: Channel) -> Ladder {
+    match (subject, channel) {
+        (Subject::Order, Channel::Alipay) => ALIPAY_ORDER,
+        (Subject::Refund, Channel::Alipay) => ALIPAY_REFUND,
+        (Subject::Order, Channel::WechatPay) => WECHAT_ORDER,
+        (Subject::Refund, Channel::WechatPay) => WECHAT_REFUND,
+        (Subject::ClosedOrder, Channel::Alipay | Channel::WechatPay) => CLOSED_ORDER,
+    }
+}
+
+/// The jitter, in percent of the pause, both ways.
+const JITTER_PERCENT: i32 = 20;
+
+/// When `id` is asked about after `count` questions; `None` if that was the last. Pauses are divided by
+/// `divisor`.
+pub(crate) fn next(
+    subject: Subject,
+    channel: Channel,
+    id: &str,
+    count: i32,
+    (now, divisor): (DateTime<Utc>, u32),
+) -> Option<DateTime<Utc>> {
+    let ladder = ladder(subject, channel);
+    let step = usize::try_from(count).unwrap_or_default();
+    let pause = ladder.pauses.get(step).copied().or(ladder.tail)?;
+    let percent = 100_i32.saturating_add(jitter(id, count));
+    let divisor = i32::try_from(divisor).unwrap_or(i32::MAX).max(1);
+    let pause = pause
+        .checked_mul(percent)?
+        .checked_div(100)?
+        .checked_div(divisor)?;
+    now.checked_add_signed(pause)
+}
+
+/// From `-JITTER_PERCENT` to `JITTER_PERCENT`.
+fn jitter(id: &str, count: i32) -> i32 {
+    let digest = Sha256::digest(format!("{id}:{count}"));
+    let byte = digest.first().copied().unwrap_or_default();
+    let span = JITTER_PERCENT.saturating_mul(2).saturating_add(1);
+    i32::from(byte)
+        .checked_rem(span)
+        .unwrap_or_default()
+        .saturating_sub(JITTER_PERCENT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pause(subject: Subject, channel: Channel, id: &str, count: i32) -> Option<TimeDelta> {
+        let now = DateTime::UNIX_EPOCH;
+        next(subject, channel, id, count, (now, 1)).map(|at| at.signed_duration_since(now))
+    }
+
+    #[test]
+    fn the_first_question_about_anything_open_comes_within_30_seconds() {
+        for channel in Channel::ALL {
+            for subject in [Subject::Order, Subject::Refund] {
+                for id in 0..500 {
+                    let first = pause(subject, *channel, &id.to_string(), 0).unwrap();
+                    assert!(first <= TimeDelta::seconds(30), "{subject:?} {first}");
+                    assert!(first >= TimeDelta::seconds(12), "{subject:?} {first}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn pauses_widen_and_do_not_end_before_a_month_for_what_is_open() {
+        for channel in Channel::ALL {
+            for subject in [Subject::Order, Subject::Refund] {
+                let first = pause(subject, *channel, "x", 0).unwrap();
+                let late = pause(subject, *channel, "x", 40).unwrap();
+                assert!(late > first * 100, "{subject:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_closed_order_is_looked_at_twice() {
+        let looks = (0..10)
+            .filter_map(|count| pause(Subject::ClosedOrder, Channel::Alipay, "x", count))
+            .count();
+        assert_eq!(looks, 2);
+    }
+
+    #[test]
+    fn what_began_together_does_not_stay_together() {
+        let pauses: std::collections::BTreeSet<_> = (0..100)
+            .filter_map(|id| pause(Subject::Order, Channel::WechatPay, &id.to_string(), 3))
+            .collect();
+        assert!(pauses.len() > 10, "{}", pauses.len());
+        let again = pause(Subject::Order, Channel::WechatPay, "7", 3);
+        assert_eq!(again, pause(Subject::Order, Channel::WechatPay, "7", 3));
+    }
+}
