@@ -12,5 +12,6 @@ mod refund;
 mod refund_race;
 mod story;
 mod sync;
+mod synchronise;
 mod watch;
 mod worker;

@@ -63,7 +63,7 @@ const ALIPAY_REFUND: Ladder = Ladder {
     ],
     tail: Some(hours(24)),
 };
-/// 5 s, 30 s, 1, 3, 5, 10, 30 min are what WeChat Pay suggests (wechat_v3.md §6); the first is left out,
+/// 5 s, 30 s, 1, 3, 5, 10, 30 min are what WeChat Pay suggests (`wechat_v3.md` §6); the first is left out,
 /// because no payer is that quick.
 const WECHAT_ORDER: Ladder = Ladder {
     pauses: &[
@@ -77,7 +77,7 @@ const WECHAT_ORDER: Ladder = Ladder {
     ],
     tail: Some(hours(1)),
 };
-/// Each minute, slower after five (wechat_v3.md §7); a bank may take days.
+/// Each minute, slower after five (`wechat_v3.md` §7); a bank may take days.
 const WECHAT_REFUND: Ladder = Ladder {
     pauses: &[
         seconds(25),

@@ -10,8 +10,8 @@ use sea_orm::{ConnectionTrait, DbBackend, QueryTrait, Statement};
 
 use super::testing::TestDatabase;
 use super::{
-    NotificationFilter, Page, PaymentFilter, RefundFilter, anomaly, attempt, ledger, notification,
-    outbox, payment, refund,
+    NotificationFilter, Page, PaymentFilter, RefundFilter, anomaly, attempt, gateway_call, ledger,
+    notification, outbox, payment, refund, schedule,
 };
 
 /// What the database would do for a statement, as one text.
@@ -179,6 +179,19 @@ impl Names {
             (
                 anomaly::of_payment(self.transaction).build(backend),
                 "ix_anomalies_",
+            ),
+            (
+                schedule::due_attempts(DateTime::<Utc>::UNIX_EPOCH, &[self.account], 50)
+                    .build(backend),
+                "ix_payment_attempts_due",
+            ),
+            (
+                schedule::due_refunds(DateTime::<Utc>::UNIX_EPOCH, &[], 50).build(backend),
+                "ix_refund_transactions_due",
+            ),
+            (
+                gateway_call::of_payment(self.transaction).build(backend),
+                "ix_gateway_calls_transaction",
             ),
             (
                 ledger::transfers_of(self.transaction).build(backend),
