@@ -35,6 +35,8 @@ pub struct MethodCapability {
     pub needs_client_ip: bool,
     /// Whether a `return_url` means anything.
     pub takes_return_url: bool,
+    /// How long the payer can use what the client was given, in seconds; `None` as long as the order.
+    pub prepay_valid_secs: Option<i64>,
 }
 
 impl Capabilities {

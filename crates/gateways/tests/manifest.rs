@@ -99,19 +99,22 @@ fn section(text: &mut String, gateway: GatewayName, capabilities: &Capabilities)
     writeln!(text, "| secrets | {} |\n", secrets.join(", ")).unwrap();
     writeln!(
         text,
-        "| method | product | payer id | client address | return URL |"
+        "| method | product | payer id | client address | return URL | parameters good for |"
     )
     .unwrap();
-    writeln!(text, "| --- | --- | --- | --- | --- |").unwrap();
+    writeln!(text, "| --- | --- | --- | --- | --- | --- |").unwrap();
     for method in capabilities.methods {
         writeln!(
             text,
-            "| {} | `{}` | {} | {} | {} |",
+            "| {} | `{}` | {} | {} | {} | {} |",
             method.method,
             method.product,
             needed(method.needs_payer),
             needed(method.needs_client_ip),
             if method.takes_return_url { "used" } else { "-" },
+            method
+                .prepay_valid_secs
+                .map_or_else(|| "the order".to_owned(), |secs| format!("{secs} s")),
         )
         .unwrap();
     }

@@ -32,6 +32,12 @@ use crate::{
 #[cfg(feature = "client")]
 use crate::{CallError, Closed, PlaceOrder, PlaceRefund, Placed};
 
+/// How long a precreate's code can be scanned (sheet §6).
+const QR_CODE_VALID_SECS: i64 = 2 * 3600;
+/// A signed request of the payer's carries the time of its signing and may be refused when that is old
+/// (`isv.invalid-timestamp`). The sheet names no limit; within this one nobody refuses it.
+const SIGNED_VALID_SECS: i64 = 15 * 60;
+
 const fn method(method: Method, product: &'static str, takes_return_url: bool) -> MethodCapability {
     MethodCapability {
         method,
@@ -39,6 +45,10 @@ const fn method(method: Method, product: &'static str, takes_return_url: bool) -
         needs_payer: false,
         needs_client_ip: false,
         takes_return_url,
+        prepay_valid_secs: match method {
+            Method::Qr => Some(QR_CODE_VALID_SECS),
+            Method::Page | Method::Wap | Method::App | Method::Jsapi => Some(SIGNED_VALID_SECS),
+        },
     }
 }
 

@@ -36,6 +36,11 @@ use crate::{CallError, Closed, PlaceOrder, PlaceRefund, Placed};
 #[cfg(feature = "client")]
 pub use client::PlatformCertificate;
 
+/// How long a prepay id or a code can be used (sheet §5).
+const PREPAY_VALID_SECS: i64 = 2 * 3600;
+/// How long an H5 address can be opened (sheet §5).
+const H5_URL_VALID_SECS: i64 = 5 * 60;
+
 const fn method(method: Method, product: &'static str) -> MethodCapability {
     MethodCapability {
         method,
@@ -43,6 +48,10 @@ const fn method(method: Method, product: &'static str) -> MethodCapability {
         needs_payer: matches!(method, Method::Jsapi),
         needs_client_ip: matches!(method, Method::Wap),
         takes_return_url: matches!(method, Method::Wap),
+        prepay_valid_secs: match method {
+            Method::Wap => Some(H5_URL_VALID_SECS),
+            Method::Qr | Method::Jsapi | Method::App | Method::Page => Some(PREPAY_VALID_SECS),
+        },
     }
 }
 
