@@ -1,8 +1,10 @@
 //! Legs and attempts: tables `payment_legs` and `payment_attempts`.
 
 use entities::{payment_attempt, payment_leg};
+use kassa_core::channel::{Channel, Method};
 use kassa_core::id::{AttemptId, LegId, TransactionId};
 use kassa_core::payment::{Attempt, Leg, LegStatus, RetryRequest};
+use kassa_core::text::RequestId;
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, Order};
 use sea_orm::{
@@ -96,6 +98,17 @@ impl Tx {
         row.map(read_attempt).transpose()
     }
 
+    /// The attempt that this retry of the payment made. The lock of its transaction guards it: who has
+    /// it and finds none is the first.
+    pub async fn find_attempt_of_retry_in_tx(
+        &self,
+        transaction: TransactionId,
+        request: &RequestId,
+    ) -> Result<Option<Attempt>, StoreError> {
+        let row = fetch_one(self.db(), "find a retry", of_retry(transaction, request)).await?;
+        row.map(read_attempt).transpose()
+    }
+
     /// Locks an attempt if there is one with this id.
     pub async fn find_attempt_for_update_in_tx(
         &self,
@@ -143,19 +156,56 @@ impl Tx {
         id: LegId,
         status: LegStatus,
     ) -> Result<(), StoreError> {
-        const OPERATION: &str = "update a leg";
-        let result = payment_leg::Entity::update_many()
-            .col_expr(payment_leg::Column::Status, Expr::val(status.as_str()))
-            .filter(payment_leg::Column::Id.eq(id.to_string()))
-            .exec(self.db())
-            .await
-            .map_err(|error| StoreError::query(OPERATION, error))?;
-        exactly_one(result.rows_affected, OPERATION)
+        let status = (payment_leg::Column::Status, status.as_str());
+        update_leg(self, id, [status]).await
     }
+
+    /// Sets how a leg is paid, when another attempt takes over; the lock of its transaction guards it.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if there is no such leg.
+    pub async fn update_leg_method_in_tx(
+        &self,
+        id: LegId,
+        channel: Channel,
+        method: Method,
+    ) -> Result<(), StoreError> {
+        let channel = (payment_leg::Column::Channel, channel.as_str());
+        let method = (payment_leg::Column::Method, method.as_str());
+        update_leg(self, id, [channel, method]).await
+    }
+}
+
+/// Writes what may change of a leg.
+async fn update_leg<const N: usize>(
+    tx: &Tx,
+    id: LegId,
+    changes: [(payment_leg::Column, &'static str); N],
+) -> Result<(), StoreError> {
+    const OPERATION: &str = "update a leg";
+    let mut update = payment_leg::Entity::update_many();
+    for (column, word) in changes {
+        update = update.col_expr(column, Expr::val(word));
+    }
+    let result = update
+        .filter(payment_leg::Column::Id.eq(id.to_string()))
+        .exec(tx.db())
+        .await
+        .map_err(|error| StoreError::query(OPERATION, error))?;
+    exactly_one(result.rows_affected, OPERATION)
 }
 
 pub(crate) fn by_id(id: AttemptId) -> Select<payment_attempt::Entity> {
     payment_attempt::Entity::find_by_id(id.to_string())
+}
+
+pub(crate) fn of_retry(
+    transaction: TransactionId,
+    request: &RequestId,
+) -> Select<payment_attempt::Entity> {
+    payment_attempt::Entity::find()
+        .filter(payment_attempt::Column::TransactionId.eq(transaction.to_string()))
+        .filter(payment_attempt::Column::RequestId.eq(request.as_str()))
 }
 
 pub(crate) fn of_transaction(transaction: TransactionId) -> Select<payment_attempt::Entity> {

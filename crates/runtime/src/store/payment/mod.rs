@@ -137,7 +137,7 @@ impl Tx {
 
     /// Writes what became of a locked transaction; returns it with its new version. A transaction
     /// that ended unpaid gives its business order free and never takes it back. What the caller asked
-    /// for (order, amount, channel, subject, metadata …) is not written again.
+    /// for once and for all (order, amount, subject, metadata …) is not written again.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if the row has another version than the locked one.

@@ -72,13 +72,10 @@ pub(super) fn write(payment: &PaymentTransaction) -> Result<ActiveModel, StoreEr
         business_order_id: Set(payment.business_order_id.to_string()),
         business_order_type: Set(order_type.map(ToString::to_string)),
         user_id: Set(payment.user_id.as_ref().map(ToString::to_string)),
-        channel: Set(payment.channel.to_string()),
-        method: Set(payment.method.to_string()),
         currency: Set(payment.amount_requested.currency().to_string()),
         amount_requested_minor: Set(payment.amount_requested.amount_minor()),
         occupies_order: Set(occupies(payment.status)),
         subject: Set(payment.subject.to_string()),
-        client_ip: Set(payment.client_ip.map(|address| address.to_string())),
         return_url: Set(payment.return_url.clone()),
         metadata: Set(to_json(TABLE, "metadata", &payment.metadata)?),
         created_at: Set(to_micros(payment.created_at)),
@@ -92,6 +89,9 @@ pub(super) fn changes(payment: &PaymentTransaction) -> Result<ActiveModel, Store
     let minor = |column, amount| minor_in(currency, TABLE, column, amount);
     let (error_code, error_message) = failure_columns(payment.failure.as_ref());
     let mut row = ActiveModel {
+        channel: Set(payment.channel.to_string()),
+        method: Set(payment.method.to_string()),
+        client_ip: Set(payment.client_ip.map(|address| address.to_string())),
         amount_paid_minor: Set(minor("amount_paid_minor", payment.amount_paid)?),
         amount_refunded_minor: Set(minor("amount_refunded_minor", payment.amount_refunded)?),
         amount_refund_reserved_minor: Set(minor(
