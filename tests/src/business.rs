@@ -58,6 +58,12 @@ impl TestApp {
             .expect("a transaction")
     }
 
+    /// `RetryPayment`.
+    pub async fn retry(&self, request: v1::RetryPaymentRequest) -> Result<Created, Status> {
+        let answer = self.shop.payments().retry_payment(request).await?;
+        Ok(Created::from(answer.into_inner()))
+    }
+
     /// `ClosePayment`.
     pub async fn close(&self, id: &str) -> Result<v1::PaymentTransaction, Status> {
         let request = v1::ClosePaymentRequest {

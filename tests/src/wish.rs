@@ -84,13 +84,28 @@ pub struct Created {
     pub prepay: Option<v1::prepay_info::Info>,
 }
 
-impl From<v1::CreatePaymentResponse> for Created {
-    fn from(answer: v1::CreatePaymentResponse) -> Self {
-        let transaction = answer.transaction.expect("a transaction in the answer");
+impl Created {
+    fn new(
+        transaction: Option<v1::PaymentTransaction>,
+        prepay_info: Option<v1::PrepayInfo>,
+    ) -> Self {
+        let transaction = transaction.expect("a transaction in the answer");
         Self {
             id: transaction.transaction_id.clone(),
             transaction,
-            prepay: answer.prepay_info.and_then(|prepay| prepay.info),
+            prepay: prepay_info.and_then(|prepay| prepay.info),
         }
+    }
+}
+
+impl From<v1::CreatePaymentResponse> for Created {
+    fn from(answer: v1::CreatePaymentResponse) -> Self {
+        Self::new(answer.transaction, answer.prepay_info)
+    }
+}
+
+impl From<v1::RetryPaymentResponse> for Created {
+    fn from(answer: v1::RetryPaymentResponse) -> Self {
+        Self::new(answer.transaction, answer.prepay_info)
     }
 }

@@ -7,6 +7,8 @@ codes! {
     EventKind as "event kind" {
         /// An order was placed: the payer can pay.
         PaymentPending = "payment.pending",
+        /// A new order is on its way in place of the one before, which is ended first.
+        PaymentRetried = "payment.retried",
         /// Paid.
         PaymentSucceeded = "payment.succeeded",
         /// It cannot be paid any more: the gateway refused.

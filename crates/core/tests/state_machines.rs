@@ -64,6 +64,7 @@ fn payment_facts() -> Vec<(&'static str, PaymentFact)> {
     };
     vec![
         ("placed", PaymentFact::Placed),
+        ("retried", PaymentFact::Retried),
         ("paid 1000", paid(cny(1000), false)),
         ("paid 1000, known", paid(cny(1000), true)),
         ("paid 999", paid(cny(999), false)),

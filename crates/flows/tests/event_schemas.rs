@@ -87,6 +87,7 @@ impl Descriptors {
 fn resource_of(kind: EventKind) -> (&'static str, &'static str) {
     match kind {
         EventKind::PaymentPending
+        | EventKind::PaymentRetried
         | EventKind::PaymentSucceeded
         | EventKind::PaymentFailed
         | EventKind::PaymentClosed

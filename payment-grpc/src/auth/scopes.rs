@@ -35,7 +35,7 @@ const fn scoped(path: &'static str, scope: Scope) -> Rpc {
 }
 
 /// Every RPC.
-pub(super) const RPCS: [Rpc; 25] = [
+pub(super) const RPCS: [Rpc; 26] = [
     scoped(
         "/payment.v1.PaymentService/CreatePayment",
         Scope::PaymentsWrite,
@@ -51,6 +51,10 @@ pub(super) const RPCS: [Rpc; 25] = [
     ),
     scoped(
         "/payment.v1.PaymentService/SyncPayment",
+        Scope::PaymentsWrite,
+    ),
+    scoped(
+        "/payment.v1.PaymentService/RetryPayment",
         Scope::PaymentsWrite,
     ),
     scoped(

@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
 use chrono::TimeDelta;
-use flows::payment::{CreatePayment, Draft, ListPayments, PaymentKey, PaymentView, violations};
+use flows::payment::{
+    CreatePayment, Draft, GivenPayer, ListPayments, PaymentKey, PaymentView, RetryPayment,
+    violations,
+};
 use flows::{Page, resource};
 use kassa_core::channel::{Channel, Method};
 use kassa_core::id::TransactionId;
@@ -16,6 +19,7 @@ use pbjson_types::Duration;
 use proto::v1;
 use proto::v1::create_payment_request::Payer;
 use proto::v1::get_payment_request::Key;
+use proto::v1::retry_payment_request::Payer as RetryPayer;
 use runtime::store::PaymentFilter;
 use url::Url;
 
@@ -215,6 +219,46 @@ fn metadata(fields: &mut Fields, notes: &HashMap<String, String>) -> BTreeMap<St
 fn is_note_name(key: &str) -> bool {
     (1..=METADATA_KEY_CHARS_MAX).contains(&key.chars().count())
         && !key.chars().any(char::is_control)
+}
+
+/// Reads a request to retry a payment. What a field means beside what the payment has already is for
+/// the flow to judge.
+pub(crate) fn retry(request: &v1::RetryPaymentRequest) -> Result<RetryPayment, Error> {
+    let mut fields = Fields::default();
+    let transaction_id = fields.required("transaction_id", &request.transaction_id, str::parse);
+    let request_id = fields.required("request_id", &request.request_id, RequestId::try_new);
+    let channel = fields.optional_choice("payment_channel", request.payment_channel, channel);
+    let method = fields.optional_choice("payment_method", request.payment_method, method);
+    let channel_account = fields.optional(
+        "channel_account",
+        &request.channel_account,
+        AccountCode::try_new,
+    );
+    let payer = match &request.payer {
+        None => None,
+        Some(RetryPayer::Openid(id)) => fields
+            .required("openid", id, PayerId::try_new)
+            .map(GivenPayer::Openid),
+        Some(RetryPayer::BuyerId(id)) => fields
+            .required("buyer_id", id, PayerId::try_new)
+            .map(GivenPayer::BuyerId),
+    };
+    let client_ip = fields.optional("client_ip", &request.client_ip, client_ip);
+    let given_expiry = request.time_to_expiry.as_ref();
+    let time_to_expiry = given_expiry.and_then(|given| time_to_expiry(&mut fields, Some(given)));
+    let complete = || {
+        Some(RetryPayment {
+            transaction_id: transaction_id?,
+            request_id: request_id?,
+            channel,
+            method,
+            channel_account,
+            payer,
+            client_ip,
+            time_to_expiry,
+        })
+    };
+    fields.finish(complete())
 }
 
 /// Reads which payment is wanted.

@@ -96,6 +96,58 @@ fn an_empty_request_names_everything_that_is_required() {
 }
 
 #[test]
+fn a_retry_that_names_only_the_payment_leaves_everything_as_it_was() {
+    let request = v1::RetryPaymentRequest {
+        transaction_id: "0190b6b2c7e87b5ba5d1c6a3f2e4d001".to_owned(),
+        request_id: "again".to_owned(),
+        ..v1::RetryPaymentRequest::default()
+    };
+    let read = payment::retry(&request).unwrap();
+    assert_eq!(read.transaction_id.to_string(), request.transaction_id);
+    assert_eq!((read.channel, read.method), (None, None));
+    assert_eq!((read.payer, read.client_ip), (None, None));
+    assert_eq!((read.channel_account, read.time_to_expiry), (None, None));
+}
+
+#[test]
+fn every_bad_field_of_a_retry_is_named_at_once() {
+    use v1::retry_payment_request::Payer;
+    let request = v1::RetryPaymentRequest {
+        transaction_id: "T1".to_owned(),
+        request_id: "r".repeat(37),
+        payment_channel: 99,
+        payment_method: -1,
+        channel_account: "Main".to_owned(),
+        payer: Some(Payer::BuyerId(String::new())),
+        client_ip: "1.2.3".to_owned(),
+        time_to_expiry: Some(Duration {
+            seconds: 1,
+            nanos: -1,
+        }),
+    };
+    let wrong = found(payment::retry(&request));
+    let fields: Vec<_> = wrong.iter().filter_map(|it| it.split(':').next()).collect();
+    assert_eq!(
+        fields,
+        [
+            "transaction_id",
+            "request_id",
+            "payment_channel",
+            "payment_method",
+            "channel_account",
+            "buyer_id",
+            "client_ip",
+            "time_to_expiry",
+        ]
+    );
+    let empty = found(payment::retry(&v1::RetryPaymentRequest::default()));
+    assert_eq!(
+        empty,
+        ["transaction_id: is required", "request_id: is required"]
+    );
+}
+
+#[test]
 fn amounts_that_are_not_plain_positive_decimals_of_the_currency_are_refused() {
     for (amount, code) in [
         ("10.005", "CNY"),

@@ -99,6 +99,27 @@ impl PaymentService for Services {
         call.answer(done.await)
     }
 
+    async fn retry_payment(
+        &self,
+        request: Request<v1::RetryPaymentRequest>,
+    ) -> Answer<v1::RetryPaymentResponse> {
+        let (call, request) = Call::split(request)?;
+        let done = async {
+            let wanted = convert::retry(&request)?;
+            let (kassa, caller) = (self.shared.kassa.clone(), call.caller.clone());
+            let budget = call.budget();
+            let flow =
+                async move { Box::pin(payment::retry(&kassa, &caller.app, wanted, budget)).await };
+            let view = self.shared.to_its_end(flow).await?;
+            let (transaction, prepay_info) = convert::view(&view)?;
+            Ok(v1::RetryPaymentResponse {
+                transaction,
+                prepay_info,
+            })
+        };
+        call.answer(done.await)
+    }
+
     type WatchPaymentStream = Answers<v1::WatchPaymentResponse>;
 
     async fn watch_payment(

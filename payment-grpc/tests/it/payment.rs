@@ -163,6 +163,12 @@ async fn not_found(client: &Caller, id: &str) -> Vec<(&'static str, Status)> {
     let syncing = v1::SyncPaymentRequest {
         transaction_id: id.clone(),
     };
+    let retry = "/payment.v1.PaymentService/RetryPayment";
+    let retrying = v1::RetryPaymentRequest {
+        transaction_id: id.clone(),
+        request_id: "retry-1".to_owned(),
+        ..v1::RetryPaymentRequest::default()
+    };
     let watch = "/payment.v1.PaymentService/WatchPayment";
     let watching = v1::WatchPaymentRequest { transaction_id: id };
     let create_refund = "/payment.v1.RefundService/CreateRefund";
@@ -173,6 +179,10 @@ async fn not_found(client: &Caller, id: &str) -> Vec<(&'static str, Status)> {
             client.call::<_, ()>(close, closing).await.unwrap_err(),
         ),
         (sync, client.call::<_, ()>(sync, syncing).await.unwrap_err()),
+        (
+            retry,
+            client.call::<_, ()>(retry, retrying).await.unwrap_err(),
+        ),
         (
             watch,
             client.call::<_, ()>(watch, watching).await.unwrap_err(),

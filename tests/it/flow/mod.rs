@@ -10,6 +10,8 @@ mod order;
 mod products;
 mod refund;
 mod refund_race;
+mod retry;
+mod retry_race;
 mod story;
 mod sync;
 mod synchronise;

@@ -9,6 +9,9 @@ use crate::id::{AttemptId, ChannelAccountId, LegId, TransactionId};
 use crate::money::Money;
 use crate::text::{PayerId, RequestId};
 
+/// How many orders are placed for one payment at most, the first included.
+pub const ATTEMPTS_MAX: i32 = 10;
+
 codes! {
     /// Where a leg stands.
     LegStatus as "leg status" {

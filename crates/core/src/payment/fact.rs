@@ -11,6 +11,8 @@ use crate::notification::{PaymentReport, ReportedPayment};
 pub enum PaymentFact {
     /// The gateway has the order.
     Placed,
+    /// A new order, written down and not placed yet, takes the place of the one before.
+    Retried,
     /// The order was paid.
     Paid {
         /// With how much.

@@ -13,7 +13,9 @@ mod state;
 mod tests;
 mod transaction;
 
-pub use attempt::{Attempt, AttemptFact, AttemptStatus, Leg, LegStatus, RetryRequest};
+pub use attempt::{
+    ATTEMPTS_MAX, Attempt, AttemptFact, AttemptStatus, Leg, LegStatus, RetryRequest,
+};
 pub use fact::PaymentFact;
 pub use prepay::PrepayInfo;
 pub use state::{Applied, Decision, PaymentState, PaymentStatus, decide};

@@ -87,10 +87,12 @@ pub struct Applied {
 }
 
 /// Decides what a fact means. Total: every status × fact has an answer; the table is in
-/// `docs/state-machines.md`. Applying the same fact again is [`Decision::AlreadyApplied`].
+/// `docs/state-machines.md`. Applying the same fact again is [`Decision::AlreadyApplied`]; only
+/// [`PaymentFact::Retried`] is news each time, since each stands for an order of its own.
 pub fn decide(state: PaymentState, fact: &PaymentFact) -> Decision {
     match fact {
         PaymentFact::Placed => placed(state),
+        PaymentFact::Retried => retried(state),
         PaymentFact::Paid { amount, known, .. } => paid(state, *amount, *known),
         PaymentFact::Closed => ended(state, PaymentStatus::Closed, EventKind::PaymentClosed),
         PaymentFact::Failed(_) => ended(state, PaymentStatus::PaidFailed, EventKind::PaymentFailed),
@@ -110,6 +112,25 @@ fn placed(state: PaymentState) -> Decision {
         ),
         PaymentStatus::PendingPayment
         | PaymentStatus::PaidSuccess
+        | PaymentStatus::PaidFailed
+        | PaymentStatus::Closed
+        | PaymentStatus::RefundPartial
+        | PaymentStatus::RefundFull => Decision::AlreadyApplied,
+    }
+}
+
+/// Whether a payment that is not pending is refused or answered is for the flow to say; its state
+/// stays in any case.
+fn retried(state: PaymentState) -> Decision {
+    match state.status {
+        PaymentStatus::PendingCreate | PaymentStatus::PendingPayment => applied(
+            PaymentState {
+                status: PaymentStatus::PendingCreate,
+                ..state
+            },
+            EventKind::PaymentRetried,
+        ),
+        PaymentStatus::PaidSuccess
         | PaymentStatus::PaidFailed
         | PaymentStatus::Closed
         | PaymentStatus::RefundPartial

@@ -153,10 +153,41 @@ fn no_answer_makes_a_sent_attempt_unknown_never_failed() {
     );
 }
 
+#[test]
+fn a_retry_takes_a_pending_payment_back_to_where_it_began_and_no_other() {
+    for status in PaymentStatus::ALL.iter().copied() {
+        let state = PaymentState {
+            status,
+            ..pending(1000)
+        };
+        let decision = decide(state, &PaymentFact::Retried);
+        if status.is_pending() {
+            let Decision::Applied(applied) = decision else {
+                panic!("a pending payment can be retried")
+            };
+            assert_eq!(applied.state.status, PaymentStatus::PendingCreate);
+            assert_eq!(applied.event, EventKind::PaymentRetried);
+            assert_eq!(applied.anomaly, None);
+        } else {
+            assert_eq!(decision, Decision::AlreadyApplied, "{status}");
+        }
+    }
+}
+
+#[test]
+fn a_retried_payment_is_paid_by_whichever_order_the_payer_pays() {
+    let retried = after(pending(1000), &PaymentFact::Retried);
+    assert_eq!(
+        after(retried, &paid(1000)).status,
+        PaymentStatus::PaidSuccess
+    );
+}
+
 fn any_fact() -> impl Strategy<Value = PaymentFact> {
     let amount = (1..2000_i64).prop_map(cny);
     prop_oneof![
         Just(PaymentFact::Placed),
+        Just(PaymentFact::Retried),
         Just(PaymentFact::Closed),
         Just(PaymentFact::Unpaid),
         Just(PaymentFact::Failed(Failure {

@@ -278,6 +278,10 @@ async fn save_in_tx(
             post_in_tx(kassa, tx, transfer, payment.id).await?;
             tx.update_leg_status_in_tx(attempt.leg_id, LegStatus::Paid)
                 .await?;
+            if locked.get().current_attempt_id != attempt.id {
+                tx.update_leg_method_in_tx(attempt.leg_id, payment.channel, payment.method)
+                    .await?;
+            }
         }
         PaymentStatus::PaidFailed | PaymentStatus::Closed => {
             tx.update_leg_status_in_tx(attempt.leg_id, LegStatus::Ended)
@@ -328,16 +332,30 @@ fn changed_payment(
             payment.paid_at = Some(paid_at.unwrap_or(now));
             payment.closed_at = None;
             payment.failure = None;
-            payment.current_attempt_id = attempt.id;
+            if payment.current_attempt_id != attempt.id {
+                paid_by_another(kassa, &mut payment, attempt);
+            }
             payment
                 .gateway_transaction_id
                 .clone_from(&attempt.gateway_transaction_id);
         }
         PaymentFact::Closed => payment.closed_at = Some(now),
         PaymentFact::Failed(failure) => payment.failure = Some(failure.clone()),
-        PaymentFact::Placed | PaymentFact::Unpaid | PaymentFact::Refunded { .. } => {}
+        PaymentFact::Placed
+        | PaymentFact::Retried
+        | PaymentFact::Unpaid
+        | PaymentFact::Refunded { .. } => {}
     }
     payment
+}
+
+/// The payer paid another order than the newest one: the payment shows how it was really paid.
+fn paid_by_another(kassa: &Kassa, payment: &mut PaymentTransaction, attempt: &Attempt) {
+    payment.current_attempt_id = attempt.id;
+    payment.method = attempt.method;
+    if let Some(open) = kassa.accounts.find(attempt.channel_account_id) {
+        payment.channel = open.account.channel();
+    }
 }
 
 async fn update_attempt_in_tx(
@@ -435,6 +453,7 @@ impl Finding {
                 amount.to_string()
             }
             PaymentFact::Placed
+            | PaymentFact::Retried
             | PaymentFact::Closed
             | PaymentFact::Failed(_)
             | PaymentFact::Unpaid => String::new(),

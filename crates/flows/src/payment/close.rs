@@ -4,7 +4,7 @@ use gateways::Closed;
 use kassa_core::gateway_call::CallOperation;
 use kassa_core::id::TransactionId;
 use kassa_core::notification::{PaymentReport, ReportedPayment};
-use kassa_core::payment::{Attempt, AttemptStatus, PaymentFact, PaymentTransaction};
+use kassa_core::payment::{ATTEMPTS_MAX, Attempt, AttemptStatus, PaymentFact, PaymentTransaction};
 use kassa_core::text::AppId;
 use runtime::checkpoint::Checkpoint;
 use serde_json::json;
@@ -52,7 +52,8 @@ async fn record(kassa: &Kassa, app: &AppId, payment: &PaymentTransaction) -> Res
     Ok(tx.commit().await?)
 }
 
-/// Closes a payment if it is pending; gives it back as it is afterwards.
+/// Closes a payment if it is pending; gives it back as it is afterwards. Every attempt is ended, the
+/// earlier ones first: the payment is closed when none of them can be paid any more.
 pub(crate) async fn close_payment(
     kassa: &Kassa,
     payment: PaymentTransaction,
@@ -60,35 +61,127 @@ pub(crate) async fn close_payment(
     if !payment.status.is_pending() {
         return Ok(payment);
     }
-    let attempt = place::load_attempt(kassa, &payment).await?;
-    if attempt.status == AttemptStatus::Prepared && close_unsent(kassa, &payment, &attempt).await? {
-        return place::load(kassa, payment.id).await;
+    let mut payment = payment;
+    // A retry may write down another attempt meanwhile; there are not more than these.
+    for _ in 0..ATTEMPTS_MAX {
+        let current = place::load_attempt(kassa, &payment).await?;
+        let had_earlier = end_earlier(kassa, &current).await?;
+        if !had_earlier {
+            // The last one's end is the payment's.
+            end(kassa, &current, true).await?;
+        }
+        payment = place::load(kassa, payment.id).await?;
+        let is_through = !had_earlier && payment.current_attempt_id == current.id;
+        if is_through || !payment.status.is_pending() {
+            break;
+        }
     }
-    // The order may be on its way: what the gateway says about it now proves nothing.
-    if place::is_being_sent(kassa, &attempt) {
-        return Err(Error::RequestInFlight);
+    if payment.status.is_paid() {
+        end_rest(kassa, &payment).await;
     }
-    close_at_gateway(kassa, &attempt).await?;
-    place::load(kassa, payment.id).await
+    Ok(payment)
 }
 
-/// Nothing was sent, so nothing needs the gateway's word. `false` if a worker sends it just now.
-pub(crate) async fn close_unsent(
-    kassa: &Kassa,
-    payment: &PaymentTransaction,
-    attempt: &Attempt,
-) -> Result<bool, Error> {
-    let tx = kassa.store.begin().await?;
-    let payment = tx.load_payment_for_update_in_tx(payment.id).await?;
-    let attempt = tx.load_attempt_for_update_in_tx(attempt.id).await?;
-    if attempt.get().status != AttemptStatus::Prepared {
+/// Ends every earlier attempt of the same payment that has not ended, oldest first; tells whether
+/// there was one. What one of them was paid with counts, whichever attempt is the current one.
+///
+/// # Errors
+/// [`Error::OutcomeUnknown`] where a gateway's word cannot be had; [`Error::RequestInFlight`];
+/// [`Error::PaymentState`] if one of them cannot be ended at all.
+pub(super) async fn end_earlier(kassa: &Kassa, attempt: &Attempt) -> Result<bool, Error> {
+    if attempt.attempt_no == 1 {
         return Ok(false);
+    }
+    let mut any = false;
+    for earlier in kassa.store.list_attempts(attempt.transaction_id).await? {
+        if earlier.attempt_no >= attempt.attempt_no || earlier.status.is_ended() {
+            continue;
+        }
+        any = true;
+        end(kassa, &earlier, false).await?;
+        let after = kassa.store.find_attempt(earlier.id).await?;
+        if !after.is_some_and(|after| after.status.is_ended()) {
+            let payment = place::load(kassa, earlier.transaction_id).await?;
+            return Err(Error::PaymentState {
+                transaction_id: payment.id.to_string(),
+                status: payment.status,
+                wanted: "an earlier order of it cannot be closed; see its anomalies",
+            });
+        }
+    }
+    Ok(any)
+}
+
+/// Ends what a payment that was paid has left open. What does not work now is left to the worker,
+/// which asks about every attempt that has not ended.
+pub(super) async fn end_rest(kassa: &Kassa, payment: &PaymentTransaction) {
+    let ending = async {
+        for attempt in kassa.store.list_attempts(payment.id).await? {
+            if !attempt.status.is_ended() {
+                end(kassa, &attempt, false).await?;
+            }
+        }
+        Ok::<_, Error>(())
+    };
+    if let Err(error) = Box::pin(ending).await {
+        tracing::warn!(payment.id = %payment.id, %error, "an order of a paid payment is left open");
+    }
+}
+
+/// Ends one attempt, here or at the gateway. `is_current`: whether it can still be sent.
+///
+/// # Errors
+/// [`Error::OutcomeUnknown`] where the gateway's word cannot be had; [`Error::RequestInFlight`].
+pub(crate) async fn end(kassa: &Kassa, attempt: &Attempt, is_current: bool) -> Result<(), Error> {
+    if attempt.status.is_ended() {
+        return Ok(());
+    }
+    if attempt.status == AttemptStatus::Prepared {
+        return close_unsent(kassa, attempt).await;
+    }
+    // The order may be on its way: what the gateway says about it now proves nothing.
+    if place::is_being_sent(kassa, attempt) {
+        return Err(Error::RequestInFlight);
+    }
+    let may_be_sent_again = match attempt.status {
+        AttemptStatus::Sent | AttemptStatus::Unknown => is_current,
+        AttemptStatus::Prepared
+        | AttemptStatus::Open
+        | AttemptStatus::Paid
+        | AttemptStatus::Closed
+        | AttemptStatus::Failed => false,
+    };
+    if !may_be_sent_again {
+        return close_at_gateway(kassa, attempt).await;
+    }
+    // Nobody places the order again between the gateway's word and ours.
+    let claimed = place::claim(kassa, attempt).await?;
+    let closed = close_at_gateway(kassa, &claimed).await;
+    if closed.is_err() {
+        place::mark_unknown(kassa, &claimed).await?;
+    }
+    closed
+}
+
+/// Nothing was sent, so nothing needs the gateway's word.
+async fn close_unsent(kassa: &Kassa, attempt: &Attempt) -> Result<(), Error> {
+    let tx = kassa.store.begin().await?;
+    let payment = tx
+        .load_payment_for_update_in_tx(attempt.transaction_id)
+        .await?;
+    let attempt = tx.load_attempt_for_update_in_tx(attempt.id).await?;
+    match attempt.get().status {
+        AttemptStatus::Prepared => {}
+        AttemptStatus::Paid | AttemptStatus::Closed | AttemptStatus::Failed => return Ok(()),
+        // Somebody sends it just now.
+        AttemptStatus::Sent | AttemptStatus::Open | AttemptStatus::Unknown => {
+            return Err(Error::RequestInFlight);
+        }
     }
     let change = AttemptChange::closed();
     let fact = PaymentFact::Closed;
-    let outcome = apply::apply_fact_in_tx(kassa, &tx, payment, attempt, change, &fact).await?;
-    tx.commit().await?;
-    Ok(outcome.changed)
+    apply::apply_fact_in_tx(kassa, &tx, payment, attempt, change, &fact).await?;
+    Ok(tx.commit().await?)
 }
 
 /// What ending an attempt at the gateway came to.
@@ -100,7 +193,7 @@ pub(super) enum Ended {
 }
 
 /// Ends an attempt at the gateway and applies what came of it.
-pub(crate) async fn close_at_gateway(kassa: &Kassa, attempt: &Attempt) -> Result<(), Error> {
+async fn close_at_gateway(kassa: &Kassa, attempt: &Attempt) -> Result<(), Error> {
     match end_at_gateway(kassa, attempt).await? {
         Ended::Reported(report) => {
             apply::apply_payment_report(kassa, attempt.channel_account_id, &report).await?;

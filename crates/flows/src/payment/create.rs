@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use kassa_core::app::App;
-use kassa_core::channel::ChannelAccount;
-use kassa_core::id::{AttemptId, LegId, TransactionId};
+use kassa_core::channel::{Channel, ChannelAccount};
+use kassa_core::id::{AttemptId, ChannelAccountId, LegId, TransactionId};
 use kassa_core::payment::{
     Attempt, AttemptStatus, Leg, LegStatus, PaymentStatus, PaymentTransaction,
 };
+use kassa_core::text::AccountCode;
 use kassa_core::{ErrorKind, Money};
 use runtime::checkpoint::Checkpoint;
 use runtime::store::StoreError;
@@ -20,7 +21,7 @@ use crate::synchronise::plan_attempt;
 use crate::{Error, Kassa};
 
 /// What of the caller's patience is kept for writing down what became of a call.
-const ANSWER_MARGIN: Duration = Duration::from_millis(250);
+pub(super) const ANSWER_MARGIN: Duration = Duration::from_millis(250);
 /// How often an open payment of the same order is closed before the caller is asked to come again:
 /// somebody else may open one in between.
 const SUPERSEDE_TRIES: u32 = 3;
@@ -48,7 +49,8 @@ pub async fn create(
     {
         return resume(kassa, existing, &fingerprint, ends_at).await;
     }
-    let account = choose_account(kassa, app, &request)?;
+    let wanted = (request.channel, request.amount);
+    let account = choose_account(kassa, app, wanted, request.channel_account.as_ref(), None)?;
     timeout_at(ends_at, supersede(kassa, app, &request))
         .await
         .unwrap_or(Err(Error::RequestInFlight))?;
@@ -150,34 +152,35 @@ async fn supersede(kassa: &Kassa, app: &App, request: &CreatePayment) -> Result<
     Err(Error::RequestInFlight)
 }
 
-fn already_paid(payment: &PaymentTransaction) -> Error {
+pub(super) fn already_paid(payment: &PaymentTransaction) -> Error {
     Error::OrderAlreadyPaid {
         business_order_id: payment.business_order_id.to_string(),
         transaction_id: payment.id.to_string(),
     }
 }
 
-fn choose_account(
+/// The account of the app to pay through: the one with `code`, or else `preferred` if it fits, or else
+/// the first that fits.
+pub(super) fn choose_account(
     kassa: &Kassa,
     app: &App,
-    request: &CreatePayment,
+    (channel, amount): (Channel, Money),
+    code: Option<&AccountCode>,
+    preferred: Option<ChannelAccountId>,
 ) -> Result<ChannelAccount, Error> {
     let usable: Vec<_> = app
         .channel_accounts
         .iter()
         .filter_map(|id| kassa.accounts.find(*id))
         .map(|open| open.account)
-        .filter(|account| account.is_active && account.channel() == request.channel)
-        .filter(|account| {
-            request
-                .channel_account
-                .as_ref()
-                .is_none_or(|code| account.code == *code)
-        })
+        .filter(|account| account.is_active && account.channel() == channel)
+        .filter(|account| code.is_none_or(|code| account.code == *code))
         .collect();
-    if let Some(account) = usable
-        .iter()
-        .find(|account| account.limits.allow(request.amount))
+    let mut fitting = usable.iter().filter(|account| account.limits.allow(amount));
+    let first = fitting.clone().next();
+    if let Some(account) = fitting
+        .find(|account| Some(account.id) == preferred)
+        .or(first)
     {
         return Ok(account.as_ref().clone());
     }
@@ -186,9 +189,7 @@ fn choose_account(
             min: account.limits.amount_min,
             max: account.limits.amount_max,
         }),
-        None => Err(Error::NoChannelAccount {
-            channel: request.channel,
-        }),
+        None => Err(Error::NoChannelAccount { channel }),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Payments: create, read, close, synchronise, and the one place where facts change them.
+//! Payments: create, read, retry, close, synchronise, and the one place where facts change them.
 
 pub mod apply;
 pub(crate) mod close;
@@ -7,13 +7,18 @@ mod find;
 mod list;
 pub(crate) mod place;
 mod request;
+mod retry;
 mod sync;
 
 pub use close::close;
 pub use create::create;
 pub use find::{PaymentKey, find, find_version_after};
 pub use list::{ListPayments, list};
-pub use request::{CreatePayment, Draft, EXPIRY_DEFAULT, EXPIRY_MAX, EXPIRY_MIN, violations};
+pub use request::{
+    CreatePayment, Draft, EXPIRY_DEFAULT, EXPIRY_MAX, EXPIRY_MIN, GivenPayer, RetryPayment,
+    violations,
+};
+pub use retry::retry;
 pub(crate) use sync::query as query_attempt;
 pub use sync::{QueryCommand, query_command, sync, sync_task};
 

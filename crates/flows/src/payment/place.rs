@@ -1,7 +1,8 @@
 //! Place: the call that opens an order at the gateway, made by exactly one worker at a time.
 //!
 //! `PREPARED → SENT` is a conditional update: whoever makes it owns the call. The others wait for
-//! its answer. A call whose answer is not known is followed by a query, and repeated under the same
+//! its answer. Only the current attempt of a pending payment can be claimed, and it is claimed when
+//! every earlier one has ended at its gateway: at most one can be paid. A call whose answer is not known is followed by a query, and repeated under the same
 //! request number only when the gateway says that it has nothing to show for the first one.
 
 use std::time::Duration;
@@ -15,7 +16,7 @@ use kassa_core::payment::{
     Attempt, AttemptFact, AttemptStatus, Failure, PaymentFact, PaymentTransaction,
 };
 use runtime::checkpoint::Checkpoint;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::apply::{self, AttemptChange};
 use super::close::{self, Ended};
@@ -49,7 +50,16 @@ pub(super) async fn place(
             // They change together but are read one after the other: the payment may be the older
             // of the two.
             let payment = load(kassa, transaction_id).await?;
+            if payment.current_attempt_id != attempt.id {
+                continue;
+            }
             return answer(payment, attempt);
+        }
+        let earlier = Box::pin(close::end_earlier(kassa, &attempt));
+        let ended = timeout_at(ends_at, earlier).await;
+        if ended.unwrap_or_else(|_elapsed| Err(unknown(transaction_id)))? {
+            // One of them may have been paid.
+            continue;
         }
         if !is_being_sent(kassa, &attempt) {
             match claim(kassa, &attempt).await {
@@ -61,12 +71,16 @@ pub(super) async fn place(
             }
         }
         if Instant::now() + wait >= ends_at {
-            return Err(Error::OutcomeUnknown {
-                transaction_id: transaction_id.to_string(),
-            });
+            return Err(unknown(transaction_id));
         }
         kassa.checkpoints.rest(wait).await;
         wait = (wait * 2).min(WAIT_MAX);
+    }
+}
+
+fn unknown(transaction_id: TransactionId) -> Error {
+    Error::OutcomeUnknown {
+        transaction_id: transaction_id.to_string(),
     }
 }
 
@@ -103,13 +117,21 @@ pub(crate) fn is_being_sent(kassa: &Kassa, attempt: &Attempt) -> bool {
 }
 
 /// Takes the right to call, or keeps it for longer: only one of many gets it, and nobody gets it for
-/// an attempt that has ended.
-async fn claim(kassa: &Kassa, attempt: &Attempt) -> Result<Attempt, Error> {
+/// an attempt that has ended, or that is not the one to be paid any more: a retry has taken its place,
+/// or the payment has ended.
+pub(super) async fn claim(kassa: &Kassa, attempt: &Attempt) -> Result<Attempt, Error> {
     let status = attempt.status.after(AttemptFact::Sending);
     if status != AttemptStatus::Sent {
         return Err(Error::RequestInFlight);
     }
     let tx = kassa.store.begin().await?;
+    let payment = tx
+        .load_payment_for_update_in_tx(attempt.transaction_id)
+        .await?;
+    let payment = payment.get();
+    if payment.current_attempt_id != attempt.id || !payment.status.is_pending() {
+        return Err(Error::RequestInFlight);
+    }
     let locked = tx.load_attempt_for_update_in_tx(attempt.id).await?;
     if locked.get().version != attempt.version {
         return Err(Error::RequestInFlight);
@@ -240,7 +262,7 @@ async fn store_placed(
     current(kassa, transaction_id).await
 }
 
-async fn mark_unknown(kassa: &Kassa, attempt: &Attempt) -> Result<(), Error> {
+pub(super) async fn mark_unknown(kassa: &Kassa, attempt: &Attempt) -> Result<(), Error> {
     let tx = kassa.store.begin().await?;
     let locked = tx.load_attempt_for_update_in_tx(attempt.id).await?;
     let now = Attempt {

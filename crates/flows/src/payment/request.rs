@@ -1,4 +1,4 @@
-//! The request to create a payment, and what can be wrong with it before anything is looked up.
+//! The requests to create and to retry a payment, and what can be wrong with them in themselves.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 use gateways::registry;
 use kassa_core::Money;
 use kassa_core::channel::{Channel, GatewayName, Method};
+use kassa_core::id::TransactionId;
 use kassa_core::text::{
     AccountCode, BusinessOrderId, BusinessOrderType, PayerId, RequestId, Subject, UserId,
 };
@@ -73,6 +74,58 @@ impl CreatePayment {
             self.time_to_expiry.num_milliseconds(),
             self.metadata,
             self.channel_account,
+        ]);
+        hex::encode(Sha256::digest(content.to_string().as_bytes()))
+    }
+}
+
+/// Who pays, as a caller names it for a channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GivenPayer {
+    /// A WeChat openid.
+    Openid(PayerId),
+    /// An Alipay user id.
+    BuyerId(PayerId),
+}
+
+/// A request to retry a payment: every field well-formed; what is `None` stays as it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetryPayment {
+    /// The payment.
+    pub transaction_id: TransactionId,
+    /// The caller's idempotency key, unique within the payment.
+    pub request_id: RequestId,
+    /// What the payer pays through.
+    pub channel: Option<Channel>,
+    /// How.
+    pub method: Option<Method>,
+    /// The channel account to use.
+    pub channel_account: Option<AccountCode>,
+    /// The gateway's id of the payer.
+    pub payer: Option<GivenPayer>,
+    /// The payer's address.
+    pub client_ip: Option<IpAddr>,
+    /// How long the payer may pay a new order.
+    pub time_to_expiry: Option<TimeDelta>,
+}
+
+impl RetryPayment {
+    /// SHA-256 over everything but the idempotency key: tells a repeat from another request.
+    pub(crate) fn fingerprint(&self) -> String {
+        let (openid, buyer_id) = match &self.payer {
+            None => (None, None),
+            Some(GivenPayer::Openid(id)) => (Some(id), None),
+            Some(GivenPayer::BuyerId(id)) => (None, Some(id)),
+        };
+        let content = json!([
+            self.transaction_id.to_string(),
+            self.channel,
+            self.method,
+            self.channel_account,
+            openid,
+            buyer_id,
+            self.client_ip,
+            self.time_to_expiry.map(|time| time.num_milliseconds()),
         ]);
         hex::encode(Sha256::digest(content.to_string().as_bytes()))
     }

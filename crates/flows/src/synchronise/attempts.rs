@@ -92,14 +92,7 @@ async fn look(kassa: &Kassa, attempt: Attempt) -> Result<(), Error> {
             );
             Ok(())
         }
-        Look::End => {
-            if attempt.status != AttemptStatus::Prepared
-                || !close::close_unsent(kassa, &payment, &attempt).await?
-            {
-                close::close_at_gateway(kassa, &attempt).await?;
-            }
-            Ok(())
-        }
+        Look::End => close::end(kassa, &attempt, false).await,
     }
 }
 

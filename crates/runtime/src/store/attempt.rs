@@ -32,7 +32,10 @@ impl Store {
         transaction: TransactionId,
     ) -> Result<Vec<Attempt>, StoreError> {
         let rows = fetch_all(self.db(), "list attempts", of_transaction(transaction)).await?;
-        read_all(rows, read_attempt)
+        let mut attempts = read_all(rows, read_attempt)?;
+        // Two of the same moment are told apart by their number only.
+        attempts.sort_by_key(|attempt| attempt.attempt_no);
+        Ok(attempts)
     }
 
     /// The legs of a transaction, in order.
