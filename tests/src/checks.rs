@@ -88,6 +88,17 @@ impl TestApp {
                 of_api.insert((event.routing_key.clone(), body));
             }
         }
+        let mut opened = 0;
+        for row in self.operations_events().await {
+            event::assert_for_operations(&row);
+            opened += usize::from(row.sequence == 1);
+            of_api.insert((row.routing_key, row.payload.to_string()));
+        }
+        let of_no_payment = self.anomalies_of_no_payment().await;
+        assert_eq!(
+            opened, of_no_payment,
+            "each anomaly of no payment is told once"
+        );
         let Some(bound) = &self.bound else { return };
         let taken: Vec<(String, Value)> = bound.take().await;
         let of_broker: BTreeSet<(String, String)> = taken

@@ -7,6 +7,7 @@ use lapin::options::{BasicGetOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{FieldTable, ShortString};
 use lapin::{Channel, Connection, ConnectionProperties};
 use proto::v1;
+use runtime::store::EventRow;
 use serde_json::Value;
 
 /// The attributes that every CloudEvent has (CloudEvents 1.0).
@@ -75,8 +76,20 @@ fn assert_data(event: &v1::Event, data: &Value) {
             "{}",
             event.r#type
         );
+    } else if let Some(anomaly) = data.get("anomaly") {
+        let read: v1::Anomaly =
+            serde_json::from_value(anomaly.clone()).expect("the API's JSON of an anomaly");
+        assert_eq!(read.transaction_id, event.transaction_id);
+        assert_eq!(&serde_json::to_value(&read).expect("JSON"), anomaly);
+        assert!(
+            event.r#type.starts_with("kassa.anomaly."),
+            "{}",
+            event.r#type
+        );
     } else {
-        let refund = data.get("refund").expect("a payment or a refund");
+        let refund = data
+            .get("refund")
+            .expect("a payment, a refund or an anomaly");
         let read: v1::RefundTransaction =
             serde_json::from_value(refund.clone()).expect("the API's JSON of a refund");
         assert_eq!(read.original_transaction_id, event.transaction_id);
@@ -87,6 +100,24 @@ fn assert_data(event: &v1::Event, data: &Value) {
             event.r#type
         );
     }
+}
+
+/// What operators are told of an anomaly that is about no payment.
+pub fn assert_for_operations(row: &EventRow) {
+    let data = row.payload.get("data").and_then(|data| data.get("anomaly"));
+    let anomaly = data.expect("operators are told of anomalies");
+    let read: v1::Anomaly =
+        serde_json::from_value(anomaly.clone()).expect("the API's JSON of an anomaly");
+    assert_eq!(read.transaction_id, "", "it belongs to no app");
+    assert_eq!(read.anomaly_id, row.aggregate.to_string());
+    let subject = format!("anomalies/{}", read.anomaly_id);
+    assert_eq!(row.payload.get("subject"), Some(&Value::from(subject)));
+    let sequence = if read.status() == v1::AnomalyStatus::Open {
+        1
+    } else {
+        2
+    };
+    assert_eq!(row.sequence, sequence);
 }
 
 /// The events of each payment are numbered from 1 without a gap, in the order of the log, and their

@@ -2,11 +2,13 @@
 
 use chrono::TimeDelta;
 use kassa_core::anomaly::AnomalyKind;
+use kassa_core::app::OPERATIONS_APP;
 use kassa_core::id::TransactionId;
 use kassa_core::payment::Attempt;
+use kassa_core::text::AppId;
 use proto::v1;
 use runtime::queue::{QueueName, RETRY_LADDER};
-use runtime::store::{Page, RefundFilter};
+use runtime::store::{AnomalyFilter, EventRow, Page, RefundFilter};
 use sandbox::{DeliveryReport, Order};
 
 use crate::app::TestApp;
@@ -187,7 +189,7 @@ impl TestApp {
         let found = self
             .kassa()
             .store
-            .list_anomalies(&Page::first(ROWS_MAX))
+            .list_anomalies(&AnomalyFilter::default(), &Page::first(ROWS_MAX))
             .await;
         let found = found.expect("the store answers");
         found
@@ -195,6 +197,24 @@ impl TestApp {
             .rev()
             .map(|anomaly| anomaly.kind)
             .collect()
+    }
+
+    /// What operators are told of what belongs to no app, oldest first.
+    pub async fn operations_events(&self) -> Vec<EventRow> {
+        let app = AppId::try_new(OPERATIONS_APP).expect("an app id");
+        let told = self.kassa().store.list_events(&app, 0, &[], ROWS_MAX).await;
+        told.expect("the store answers")
+    }
+
+    /// How many anomalies are about no payment.
+    pub(crate) async fn anomalies_of_no_payment(&self) -> usize {
+        let filter = AnomalyFilter {
+            app_id: Some(AppId::try_new(OPERATIONS_APP).expect("an app id")),
+            ..AnomalyFilter::default()
+        };
+        let page = Page::first(ROWS_MAX);
+        let found = self.kassa().store.list_anomalies(&filter, &page).await;
+        found.expect("the store answers").len()
     }
 
     /// The anomalies that are about this payment.

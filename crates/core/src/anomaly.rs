@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::code::codes;
-use crate::id::{AnomalyId, ChannelAccountId, RefundId, TransactionId};
+use crate::id::{AnomalyId, AttemptId, ChannelAccountId, RefundId, TransactionId};
 
 codes! {
     /// In which way money did not come as agreed.
@@ -40,6 +40,13 @@ codes! {
     }
 }
 
+impl AnomalyKind {
+    /// Whether it stands for money that can be given back to the payer.
+    pub fn is_refundable(self) -> bool {
+        matches!(self, Self::LatePayment | Self::DuplicatePayment)
+    }
+}
+
 /// One anomaly, with its evidence.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Anomaly {
@@ -61,6 +68,9 @@ pub struct Anomaly {
     pub created_at: DateTime<Utc>,
     /// When its money is given back without anybody asking; `None` if it waits for people.
     pub refund_due_at: Option<DateTime<Utc>>,
+    /// What was asked for and is not settled: a refund that is under way. The action follows from the
+    /// kind.
+    pub requested: Option<ResolutionRequest>,
     /// How it was dealt with; `None` while it is open.
     pub resolution: Option<Resolution>,
 }
@@ -89,6 +99,15 @@ codes! {
     }
 }
 
+/// Who wants an anomaly to be dealt with by a refund that is under way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResolutionRequest {
+    /// An app, or `kassa` for what the app's policy asks for.
+    pub by: String,
+    /// Why, in the words of whoever asked.
+    pub reason: String,
+}
+
 /// How an anomaly was dealt with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resolution {
@@ -103,6 +122,12 @@ pub struct Resolution {
 }
 
 impl Anomaly {
+    /// The order that it is about, where its evidence names one of ours.
+    pub fn attempt_id(&self) -> Option<AttemptId> {
+        let named = self.evidence.get("attempt_id")?.as_str()?;
+        named.parse().ok()
+    }
+
     /// Where it stands.
     pub fn status(&self) -> AnomalyStatus {
         match self.resolution {

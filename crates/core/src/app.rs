@@ -8,6 +8,9 @@ use crate::code::codes;
 use crate::id::ChannelAccountId;
 use crate::text::AppId;
 
+/// The name under which operators are told of what belongs to no app. No app can have it.
+pub const OPERATIONS_APP: &str = "kassa-operations";
+
 codes! {
     /// What an app may do. Every RPC needs exactly one scope.
     Scope as "scope" {
@@ -25,9 +28,9 @@ codes! {
         ChannelsWrite = "channels:write",
         /// Read channel accounts.
         ChannelsRead = "channels:read",
-        /// Inspect notifications and parked messages.
+        /// Inspect notifications, parked messages and anomalies.
         OperationsRead = "operations:read",
-        /// Re-drive parked messages.
+        /// Re-drive parked messages, resolve anomalies.
         OperationsWrite = "operations:write",
     }
 }

@@ -25,6 +25,10 @@ codes! {
         RefundSucceeded = "refund.succeeded",
         /// It will not be given back by this refund.
         RefundFailed = "refund.failed",
+        /// Money did not come as agreed: people, or the app's policy, have to decide about it.
+        AnomalyOpened = "anomaly.opened",
+        /// An anomaly was dealt with.
+        AnomalyResolved = "anomaly.resolved",
     }
 }
 
@@ -42,7 +46,7 @@ impl EventKind {
             .find(|kind| kind.event_type() == event_type)
     }
 
-    /// The topic of the event: `<app_id>.<payment|refund>.<what>.<business_order_type>`; an order
+    /// The topic of the event: `<app_id>.<payment|refund|anomaly>.<what>.<business_order_type>`; an order
     /// without a type has the word `NONE`.
     pub fn routing_key(self, app_id: &str, business_order_type: Option<&str>) -> String {
         format!(

@@ -120,6 +120,8 @@ texts! {
     Subject(127, check_printable),
     /// Why money is given back. 80 characters: the shorter of the gateways' limits.
     RefundReason(80, check_printable),
+    /// Why an operator deals with an anomaly as they do, for the audit log.
+    ResolutionReason(500, check_printable),
     /// A gateway's identifier of the payer (WeChat openid, Alipay buyer id).
     PayerId(128, check_id),
     /// A short code in a callback URL that names a channel account, for example `alipay-main`.

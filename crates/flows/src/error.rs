@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use kassa_core::anomaly::{AnomalyKind, ResolutionAction};
 use kassa_core::channel::Channel;
 use kassa_core::payment::{Failure, PaymentStatus};
 use kassa_core::{ErrorKind, Money};
@@ -96,6 +97,26 @@ pub enum Error {
         /// What can be given back.
         refundable: Money,
     },
+    /// The anomaly was dealt with in another way.
+    #[error("anomaly {anomaly_id} was resolved by {resolution}")]
+    AnomalyResolved {
+        /// The anomaly.
+        anomaly_id: String,
+        /// What was done about it.
+        resolution: ResolutionAction,
+    },
+    /// The action does not fit the anomaly as it is.
+    #[error("{action} does not fit anomaly {anomaly_id} ({kind}): {why}")]
+    AnomalyAction {
+        /// The anomaly.
+        anomaly_id: String,
+        /// Its kind.
+        kind: AnomalyKind,
+        /// What was to be done.
+        action: ResolutionAction,
+        /// Why that is not possible.
+        why: &'static str,
+    },
     /// No active channel account of the app takes this payment.
     #[error("no active channel account for {channel}")]
     NoChannelAccount {
@@ -180,6 +201,8 @@ impl Error {
             Self::OrderAlreadyPaid { .. }
             | Self::PaymentState { .. }
             | Self::RefundExceedsRefundable { .. }
+            | Self::AnomalyResolved { .. }
+            | Self::AnomalyAction { .. }
             | Self::NoChannelAccount { .. }
             | Self::AmountOutsideLimits { .. }
             | Self::AccountUnusable { .. }
@@ -202,6 +225,8 @@ impl Error {
             Self::OrderAlreadyPaid { .. } => Reason::OrderAlreadyPaid,
             Self::PaymentState { .. } => Reason::PaymentState,
             Self::RefundExceedsRefundable { .. } => Reason::RefundExceedsRefundable,
+            Self::AnomalyResolved { .. } => Reason::AnomalyResolved,
+            Self::AnomalyAction { .. } => Reason::AnomalyAction,
             Self::NoChannelAccount { .. } => Reason::NoChannelAccount,
             Self::AmountOutsideLimits { .. } => Reason::AmountOutsideLimits,
             Self::AccountUnusable { .. } => Reason::GatewayMisconfigured,
@@ -271,6 +296,23 @@ impl Error {
                 ("transaction_id", transaction_id.clone()),
                 ("refundable_amount", refundable.to_decimal_string()),
                 ("currency_code", refundable.currency().code().to_owned()),
+            ],
+            Self::AnomalyResolved {
+                anomaly_id,
+                resolution,
+            } => vec![
+                ("anomaly_id", anomaly_id.clone()),
+                ("resolution", resolution.as_str().to_owned()),
+            ],
+            Self::AnomalyAction {
+                anomaly_id,
+                kind,
+                action,
+                ..
+            } => vec![
+                ("anomaly_id", anomaly_id.clone()),
+                ("kind", kind.as_str().to_owned()),
+                ("action", action.as_str().to_owned()),
             ],
             Self::NoChannelAccount { channel } => vec![("channel", channel.as_str().to_owned())],
             Self::AmountOutsideLimits { min, max } => [("amount_min", min), ("amount_max", max)]

@@ -6,6 +6,7 @@
 //! query or a call's own answer, goes through the same two functions: [`payment::apply`] and
 //! [`refund::apply`].
 
+pub mod anomaly;
 pub mod app;
 mod audit;
 mod call;

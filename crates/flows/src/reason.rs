@@ -18,6 +18,10 @@ pub enum Reason {
     PaymentState,
     /// More than can be given back.
     RefundExceedsRefundable,
+    /// The anomaly was dealt with in another way.
+    AnomalyResolved,
+    /// The action does not fit the anomaly: its kind, its gateway, or a refund under way.
+    AnomalyAction,
     /// No active channel account of the app takes this payment.
     NoChannelAccount,
     /// The amount is outside the channel account's limits.
@@ -56,6 +60,8 @@ impl Reason {
         Self::OrderAlreadyPaid,
         Self::PaymentState,
         Self::RefundExceedsRefundable,
+        Self::AnomalyResolved,
+        Self::AnomalyAction,
         Self::NoChannelAccount,
         Self::AmountOutsideLimits,
         Self::GatewayRefused,
@@ -81,6 +87,8 @@ impl Reason {
             Self::OrderAlreadyPaid => "ORDER_ALREADY_PAID",
             Self::PaymentState => "PAYMENT_STATE",
             Self::RefundExceedsRefundable => "REFUND_EXCEEDS_REFUNDABLE",
+            Self::AnomalyResolved => "ANOMALY_RESOLVED",
+            Self::AnomalyAction => "ANOMALY_ACTION",
             Self::NoChannelAccount => "NO_CHANNEL_ACCOUNT",
             Self::AmountOutsideLimits => "AMOUNT_OUTSIDE_LIMITS",
             Self::GatewayRefused => "GATEWAY_REFUSED",

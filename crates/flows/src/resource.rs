@@ -4,11 +4,13 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use kassa_core::Money;
+use kassa_core::anomaly::{Anomaly, AnomalyKind, AnomalyStatus, ResolutionAction};
 use kassa_core::channel::{Channel, GatewayName, Method};
 use kassa_core::money::MoneyError;
 use kassa_core::payment::{Failure, PaymentStatus, PaymentTransaction, PrepayInfo};
-use kassa_core::refund::{RefundStatus, RefundTransaction};
+use kassa_core::refund::{RefundSource, RefundStatus, RefundTransaction};
 use proto::v1;
+use serde_json::Value;
 
 /// A payment as the API shows it.
 ///
@@ -62,7 +64,49 @@ pub fn refund(refund: &RefundTransaction) -> v1::RefundTransaction {
         update_time: Some(time(refund.updated_at)),
         refund_time: refund.refunded_at.map(time),
         version: refund.version,
+        source: refund_source(refund.source).into(),
+        anomaly_id: text(refund.anomaly_id.as_ref()),
     }
+}
+
+/// An anomaly as the API shows it.
+pub fn anomaly(anomaly: &Anomaly) -> v1::Anomaly {
+    let resolution = anomaly.resolution.as_ref();
+    let requested = anomaly.requested.as_ref();
+    let by = resolution.map_or_else(
+        || requested.map(|request| request.by.clone()),
+        |resolution| Some(resolution.by.clone()),
+    );
+    let reason = resolution.map_or_else(
+        || requested.map(|request| request.reason.clone()),
+        |resolution| Some(resolution.reason.clone()),
+    );
+    let action = resolution.map(|resolution| resolution_action(resolution.action));
+    v1::Anomaly {
+        anomaly_id: anomaly.id.to_string(),
+        kind: anomaly_kind(anomaly.kind).into(),
+        status: anomaly_status(anomaly.status()).into(),
+        transaction_id: text(anomaly.transaction_id.as_ref()),
+        refund_id: text(anomaly.refund_id.as_ref()),
+        channel_account_id: anomaly.channel_account_id.to_string(),
+        evidence: evidence(&anomaly.evidence),
+        create_time: Some(time(anomaly.created_at)),
+        refund_due_time: anomaly.refund_due_at.map(time),
+        resolution: action.unwrap_or_default().into(),
+        resolved_by: by.unwrap_or_default(),
+        resolution_reason: reason.unwrap_or_default(),
+        resolve_time: resolution.map(|resolution| time(resolution.at)),
+    }
+}
+
+/// Evidence is kept as an object of texts.
+fn evidence(evidence: &Value) -> HashMap<String, String> {
+    let shown = |(name, value): (&String, &Value)| {
+        let text = value.as_str().map(ToOwned::to_owned);
+        (name.clone(), text.unwrap_or_else(|| value.to_string()))
+    };
+    let fields = evidence.as_object().into_iter().flatten();
+    fields.map(shown).collect()
 }
 
 /// An amount.
@@ -125,6 +169,52 @@ pub fn refund_status(status: RefundStatus) -> v1::RefundStatus {
         RefundStatus::Processing => v1::RefundStatus::Processing,
         RefundStatus::Success => v1::RefundStatus::Success,
         RefundStatus::Failed => v1::RefundStatus::Failed,
+    }
+}
+
+/// Which money a refund gives back.
+pub fn refund_source(source: RefundSource) -> v1::RefundSource {
+    match source {
+        RefundSource::Payment => v1::RefundSource::Payment,
+        RefundSource::Duplicate => v1::RefundSource::Duplicate,
+    }
+}
+
+/// An anomaly's kind.
+pub fn anomaly_kind(kind: AnomalyKind) -> v1::AnomalyKind {
+    match kind {
+        AnomalyKind::LatePayment => v1::AnomalyKind::LatePayment,
+        AnomalyKind::DuplicatePayment => v1::AnomalyKind::DuplicatePayment,
+        AnomalyKind::AmountMismatch => v1::AnomalyKind::AmountMismatch,
+        AnomalyKind::CurrencyMismatch => v1::AnomalyKind::CurrencyMismatch,
+        AnomalyKind::AccountMismatch => v1::AnomalyKind::AccountMismatch,
+        AnomalyKind::UnknownOrder => v1::AnomalyKind::UnknownOrder,
+        AnomalyKind::ReversedByGateway => v1::AnomalyKind::ReversedByGateway,
+        AnomalyKind::ExternalRefund => v1::AnomalyKind::ExternalRefund,
+        AnomalyKind::RefundBeyondPaid => v1::AnomalyKind::RefundBeyondPaid,
+        AnomalyKind::RefundWithoutPayment => v1::AnomalyKind::RefundWithoutPayment,
+        AnomalyKind::RefundAmountMismatch => v1::AnomalyKind::RefundAmountMismatch,
+        AnomalyKind::RefundAbnormal => v1::AnomalyKind::RefundAbnormal,
+        AnomalyKind::RefundAfterFailure => v1::AnomalyKind::RefundAfterFailure,
+        AnomalyKind::RefundReversed => v1::AnomalyKind::RefundReversed,
+    }
+}
+
+/// An anomaly's status.
+pub fn anomaly_status(status: AnomalyStatus) -> v1::AnomalyStatus {
+    match status {
+        AnomalyStatus::Open => v1::AnomalyStatus::Open,
+        AnomalyStatus::Resolved => v1::AnomalyStatus::Resolved,
+    }
+}
+
+/// What was done about an anomaly.
+pub fn resolution_action(action: ResolutionAction) -> v1::ResolutionAction {
+    match action {
+        ResolutionAction::Accept => v1::ResolutionAction::Accept,
+        ResolutionAction::Refund => v1::ResolutionAction::Refund,
+        ResolutionAction::RefundToMerchant => v1::ResolutionAction::RefundToMerchant,
+        ResolutionAction::Settled => v1::ResolutionAction::Settled,
     }
 }
 

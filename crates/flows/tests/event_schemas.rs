@@ -74,7 +74,7 @@ impl Descriptors {
             Type::Message if field.type_name() == ".google.protobuf.Timestamp" => {
                 json!({ "type": "string", "format": "date-time" })
             }
-            // The only map is the metadata of texts.
+            // The only maps, metadata and evidence, are of texts.
             Type::Message if field.label() == Label::Repeated => {
                 json!({ "type": "object", "additionalProperties": { "type": "string" } })
             }
@@ -96,11 +96,18 @@ fn resource_of(kind: EventKind) -> (&'static str, &'static str) {
         | EventKind::RefundProcessing
         | EventKind::RefundSucceeded
         | EventKind::RefundFailed => ("refund", ".payment.v1.RefundTransaction"),
+        EventKind::AnomalyOpened | EventKind::AnomalyResolved => ("anomaly", ".payment.v1.Anomaly"),
     }
 }
 
 fn schema(descriptors: &Descriptors, kind: EventKind) -> Value {
     let (key, message) = resource_of(kind);
+    // An anomaly may be about no payment of ours.
+    let subject = if key == "anomaly" {
+        "^(transactions|anomalies)/[0-9a-f]{32}$"
+    } else {
+        "^transactions/[0-9a-f]{32}$"
+    };
     let mut data = Map::new();
     data.insert(key.to_owned(), descriptors.message(message));
     json!({
@@ -116,7 +123,7 @@ fn schema(descriptors: &Descriptors, kind: EventKind) -> Value {
             "id": { "type": "string", "pattern": "^[0-9a-f]{32}$" },
             "source": { "type": "string", "format": "uri-reference" },
             "type": { "const": kind.event_type() },
-            "subject": { "type": "string", "pattern": "^transactions/[0-9a-f]{32}$" },
+            "subject": { "type": "string", "pattern": subject },
             "time": { "type": "string", "format": "date-time" },
             "datacontenttype": { "const": "application/json" },
             "sequence": { "type": "string", "pattern": "^[0-9]{20}$" },

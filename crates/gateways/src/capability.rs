@@ -14,6 +14,8 @@ pub struct Capabilities {
     pub amount_minor_max: i64,
     /// Whether it posts callbacks about refunds on a route of their own.
     pub refund_callbacks: bool,
+    /// Whether a refund that hangs can be sent to the merchant's own account.
+    pub refund_to_merchant: bool,
     /// Whether the payer's browser comes back with a signed query string.
     pub signed_return: bool,
     /// Shortest time to expiry that it takes, in seconds.

@@ -98,4 +98,13 @@ pub trait Gateway: Send + Sync + std::fmt::Debug {
     /// Asks what became of a refund.
     #[cfg(feature = "client")]
     async fn query_refund(&self, refund: &PlaceRefund) -> Result<RefundReport, CallError>;
+
+    /// Sends a refund that hangs (`gateway_refund_id` is the gateway's own number of it) to the
+    /// merchant's account there instead of to the payer. Refused where the gateway has no such thing.
+    #[cfg(feature = "client")]
+    async fn refund_to_merchant(
+        &self,
+        refund: &PlaceRefund,
+        gateway_refund_id: &str,
+    ) -> Result<RefundReport, CallError>;
 }

@@ -86,6 +86,12 @@ fn section(text: &mut String, gateway: GatewayName, capabilities: &Capabilities)
         "| refund callbacks on a route of their own | {refunds} |"
     )
     .unwrap();
+    let to_merchant = yes(capabilities.refund_to_merchant);
+    writeln!(
+        text,
+        "| a refund that hangs can go to the merchant | {to_merchant} |"
+    )
+    .unwrap();
     writeln!(
         text,
         "| signed return of the payer | {} |",

@@ -35,7 +35,7 @@ const fn scoped(path: &'static str, scope: Scope) -> Rpc {
 }
 
 /// Every RPC.
-pub(super) const RPCS: [Rpc; 26] = [
+pub(super) const RPCS: [Rpc; 29] = [
     scoped(
         "/payment.v1.PaymentService/CreatePayment",
         Scope::PaymentsWrite,
@@ -103,6 +103,18 @@ pub(super) const RPCS: [Rpc; 26] = [
     ),
     scoped(
         "/payment.v1.OperationsService/RedriveParked",
+        Scope::OperationsWrite,
+    ),
+    scoped(
+        "/payment.v1.OperationsService/ListAnomalies",
+        Scope::OperationsRead,
+    ),
+    scoped(
+        "/payment.v1.OperationsService/GetAnomaly",
+        Scope::OperationsRead,
+    ),
+    scoped(
+        "/payment.v1.OperationsService/ResolveAnomaly",
         Scope::OperationsWrite,
     ),
     open("/grpc.health.v1.Health/Check"),

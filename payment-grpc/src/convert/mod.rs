@@ -2,6 +2,7 @@
 //!
 //! A request is read field by field and everything that is wrong with it is said at once.
 
+pub(crate) mod anomaly;
 pub(crate) mod channel;
 mod channel_settings;
 pub(crate) mod event;

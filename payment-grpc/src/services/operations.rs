@@ -1,13 +1,13 @@
 //! `payment.v1.OperationsService`.
 
-use flows::{notification, operations};
+use flows::{anomaly, notification, operations, resource};
 use proto::v1;
 use proto::v1::operations_service_server::OperationsService;
 use tonic::Request;
 
 use super::{Answer, Services};
 use crate::call::Call;
-use crate::convert::operations as convert;
+use crate::convert::{anomaly as convert_anomaly, operations as convert};
 
 #[tonic::async_trait]
 impl OperationsService for Services {
@@ -54,6 +54,50 @@ impl OperationsService for Services {
             let put_back = self.shared.to_its_end(flow).await?;
             let message_ids = put_back.iter().map(ToString::to_string).collect();
             Ok(v1::RedriveParkedResponse { message_ids })
+        };
+        call.answer(done.await)
+    }
+
+    async fn list_anomalies(
+        &self,
+        request: Request<v1::ListAnomaliesRequest>,
+    ) -> Answer<v1::ListAnomaliesResponse> {
+        let (call, request) = Call::split(request)?;
+        let done = async {
+            let paging = self.paging(&call);
+            let wanted = convert_anomaly::list(&request, paging)?;
+            let page = anomaly::list(&self.shared.kassa, &wanted).await?;
+            convert_anomaly::list_response(&request, paging, &page)
+        };
+        call.answer(done.await)
+    }
+
+    async fn get_anomaly(
+        &self,
+        request: Request<v1::GetAnomalyRequest>,
+    ) -> Answer<v1::GetAnomalyResponse> {
+        let (call, request) = Call::split(request)?;
+        let done = async {
+            let id = convert_anomaly::id(&request)?;
+            let found = anomaly::find(&self.shared.kassa, id).await?;
+            Ok(v1::GetAnomalyResponse {
+                anomaly: Some(resource::anomaly(&found)),
+            })
+        };
+        call.answer(done.await)
+    }
+
+    async fn resolve_anomaly(
+        &self,
+        request: Request<v1::ResolveAnomalyRequest>,
+    ) -> Answer<v1::ResolveAnomalyResponse> {
+        let (call, request) = Call::split(request)?;
+        let done = async {
+            let wanted = convert_anomaly::resolve(&request)?;
+            let (kassa, caller) = (self.shared.kassa.clone(), call.caller.clone());
+            let flow = async move { anomaly::resolve(&kassa, &caller.app.id, wanted).await };
+            let resolved = self.shared.to_its_end(flow).await?;
+            Ok(convert_anomaly::resolve_response(&resolved))
         };
         call.answer(done.await)
     }

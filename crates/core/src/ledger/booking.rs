@@ -77,6 +77,19 @@ impl Booking {
         Transfer::between(cause, self.payable(), self.receivable(), self.amount)
     }
 
+    /// A refund of money that was paid a second time: it leaves suspense through the gateway, and the
+    /// app's money stays.
+    ///
+    /// # Errors
+    /// As [`Booking::payment`].
+    pub fn duplicate_refund(&self, refund_id: String) -> Result<Transfer, LedgerError> {
+        let cause = TransferCause {
+            kind: CauseKind::Refund,
+            id: refund_id,
+        };
+        Transfer::between(cause, self.suspense(), self.receivable(), self.amount)
+    }
+
     /// A refund that fits nothing that we know: the money went, from whom is undecided.
     ///
     /// # Errors

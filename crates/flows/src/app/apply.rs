@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use kassa_core::app::{App, AppKey, Policies, Scope};
+use kassa_core::app::{App, AppKey, OPERATIONS_APP, Policies, Scope};
 use kassa_core::text::{AccountCode, AppId};
 use serde_json::json;
 
@@ -38,6 +38,9 @@ pub struct NewApp {
 /// [`Error::InvalidInput`] with every bad field.
 pub async fn apply(kassa: &Kassa, actor: &str, new: NewApp) -> Result<App, Error> {
     let mut found = Vec::new();
+    if new.id.as_str() == OPERATIONS_APP {
+        found.push(FieldViolation::new("app_id", "is Kassa's own"));
+    }
     if new.display_name.is_empty() || new.display_name.chars().count() > 100 {
         found.push(FieldViolation::new(
             "display_name",

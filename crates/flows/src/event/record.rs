@@ -1,9 +1,13 @@
 //! Writes an event into the outbox, in the transaction of the change.
 
+use chrono::{DateTime, Utc};
+use kassa_core::anomaly::{Anomaly, AnomalyStatus};
+use kassa_core::app::OPERATIONS_APP;
 use kassa_core::event::EventKind;
-use kassa_core::id::EventId;
+use kassa_core::id::{EventId, TransactionId};
 use kassa_core::payment::PaymentTransaction;
 use kassa_core::refund::RefundTransaction;
+use kassa_core::text::AppId;
 use runtime::queue::TraceContext;
 use runtime::store::{NewEvent, Tx};
 use runtime::telemetry::trace_context;
@@ -36,6 +40,35 @@ pub(crate) async fn record_refund_event_in_tx(
     record(kassa, tx, payment, kind, &json!({ "refund": data })).await
 }
 
+/// Writes an event about an anomaly: into the sequence of its payment, which counts up, or, where it is
+/// about none of ours, for the operators in a sequence of its own.
+pub(crate) async fn record_anomaly_event_in_tx(
+    kassa: &Kassa,
+    tx: &Tx,
+    payment: Option<&mut PaymentTransaction>,
+    anomaly: &Anomaly,
+    kind: EventKind,
+) -> Result<(), Error> {
+    let data = serde_json::to_value(resource::anomaly(anomaly)).map_err(Error::internal)?;
+    let data = json!({ "anomaly": data });
+    if let Some(payment) = payment {
+        return record(kassa, tx, payment, kind, &data).await;
+    }
+    let sequence = match anomaly.status() {
+        AnomalyStatus::Open => 1,
+        AnomalyStatus::Resolved => 2,
+    };
+    let about = About {
+        app_id: AppId::try_new(OPERATIONS_APP).map_err(Error::internal)?,
+        aggregate: TransactionId::from_uuid(anomaly.id.as_uuid()),
+        subject: format!("anomalies/{}", anomaly.id),
+        sequence,
+        order_type: None,
+        at: kassa.clock.now(),
+    };
+    append(kassa, tx, about, kind, &data).await
+}
+
 async fn record(
     kassa: &Kassa,
     tx: &Tx,
@@ -48,22 +81,48 @@ async fn record(
         .checked_add(1)
         .ok_or_else(|| Error::internal("the event sequence is exhausted"))?;
     payment.event_sequence = sequence;
-    let id = EventId::new(&kassa.ids);
-    let trace = trace_context::current();
-    let order_type = payment
-        .business_order_type
-        .as_ref()
-        .map(ToString::to_string);
-    let event = NewEvent {
-        id,
+    let order_type = payment.business_order_type.as_ref();
+    let about = About {
         app_id: payment.app_id.clone(),
         aggregate: payment.id,
+        subject: format!("transactions/{}", payment.id),
         sequence,
+        order_type: order_type.map(ToString::to_string),
+        at: payment.updated_at,
+    };
+    append(kassa, tx, about, kind, data).await
+}
+
+/// What an event is about, and whom it is for.
+struct About {
+    app_id: AppId,
+    aggregate: TransactionId,
+    subject: String,
+    sequence: i64,
+    order_type: Option<String>,
+    at: DateTime<Utc>,
+}
+
+async fn append(
+    kassa: &Kassa,
+    tx: &Tx,
+    about: About,
+    kind: EventKind,
+    data: &Value,
+) -> Result<(), Error> {
+    let id = EventId::new(&kassa.ids);
+    let trace = trace_context::current();
+    let payload = cloud_event(kassa, &about, kind, id, &trace, data);
+    let event = NewEvent {
+        id,
+        routing_key: kind.routing_key(about.app_id.as_str(), about.order_type.as_deref()),
+        app_id: about.app_id,
+        aggregate: about.aggregate,
+        sequence: about.sequence,
         kind,
-        routing_key: kind.routing_key(payment.app_id.as_str(), order_type.as_deref()),
-        payload: cloud_event(kassa, payment, kind, (id, sequence), &trace, data),
+        payload,
         trace: trace.0,
-        created_at: payment.updated_at,
+        created_at: about.at,
     };
     tx.append_event_in_tx(&event).await?;
     Ok(())
@@ -73,9 +132,9 @@ async fn record(
 /// text.
 fn cloud_event(
     kassa: &Kassa,
-    payment: &PaymentTransaction,
+    about: &About,
     kind: EventKind,
-    (id, sequence): (EventId, i64),
+    id: EventId,
     trace: &TraceContext,
     data: &Value,
 ) -> Value {
@@ -84,10 +143,10 @@ fn cloud_event(
         "id": id.to_string(),
         "source": kassa.settings.event_source,
         "type": kind.event_type(),
-        "subject": format!("transactions/{}", payment.id),
-        "time": payment.updated_at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true),
+        "subject": about.subject,
+        "time": about.at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true),
         "datacontenttype": "application/json",
-        "sequence": format!("{sequence:020}"),
+        "sequence": format!("{:020}", about.sequence),
         "data": data,
     });
     if let (Some(parent), Some(fields)) = (trace.traceparent(), event.as_object_mut()) {

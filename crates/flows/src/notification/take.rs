@@ -12,7 +12,8 @@ use runtime::queue::Envelope;
 use runtime::store::{Inserted, Tx};
 use serde_json::json;
 
-use crate::payment::apply::{Finding, Outcome, apply_payment_report_in_tx};
+use crate::anomaly::Finding;
+use crate::payment::apply::{Outcome, apply_payment_report_in_tx};
 use crate::refund::apply::apply_refund_report_in_tx;
 use crate::refund::complete_report;
 use crate::{Disposition, Error, Kassa};
@@ -86,9 +87,13 @@ async fn apply_in_tx(
         let finding = Finding {
             kind: AnomalyKind::AccountMismatch,
             key: format!("{account}:{}", notification.key),
-            evidence: json!({ "field": foreign.field, "found": foreign.found }),
+            evidence: json!({
+                "field": foreign.field,
+                "found": foreign.found,
+                "notification": notification.key,
+            }),
         };
-        finding.write_in_tx(kassa, tx, account, None, None).await?;
+        finding.open_in_tx(kassa, tx, account, None, None).await?;
         return Ok((NotificationStatus::Anomalous, None));
     }
     let mut outcomes: Vec<Outcome> = Vec::with_capacity(2);

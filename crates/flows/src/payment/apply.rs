@@ -4,8 +4,8 @@
 //! Each change is one database transaction: lock the payment, lock the attempt, decide (pure), write
 //! both, book, write the event. Callers commit before they acknowledge anything.
 
-use kassa_core::anomaly::{Anomaly, AnomalyKind};
-use kassa_core::id::{AnomalyId, AttemptId, ChannelAccountId, RefundId, TransactionId};
+use kassa_core::anomaly::AnomalyKind;
+use kassa_core::id::{AttemptId, ChannelAccountId, TransactionId};
 use kassa_core::ledger::{Booking, Transfer};
 use kassa_core::notification::{PaymentReport, ReportedPayment};
 use kassa_core::payment::{
@@ -13,8 +13,9 @@ use kassa_core::payment::{
     PaymentStatus, PaymentTransaction, PrepayInfo, decide,
 };
 use runtime::store::{Locked, Posted, Tx};
-use serde_json::{Value, json};
+use serde_json::json;
 
+use crate::anomaly::Finding;
 use crate::event::record_payment_event_in_tx;
 use crate::synchronise::plan_attempt;
 use crate::{Error, Kassa};
@@ -124,20 +125,26 @@ pub(crate) async fn apply_payment_report_in_tx(
         Err(_not_ours) => None,
     };
     let Some(attempt) = attempt else {
-        let evidence = json!({ "request_number": report.request_number });
+        let evidence = json!({
+            "request_number": report.request_number,
+            "gateway_transaction_id": report.gateway_transaction_id.clone().unwrap_or_default(),
+            "reported": reported(&report.state),
+        });
         let key = format!("{account}:{}", report.request_number);
         let finding = Finding {
             kind: AnomalyKind::UnknownOrder,
             key,
             evidence,
         };
-        finding.write_in_tx(kassa, tx, account, None, None).await?;
+        finding.open_in_tx(kassa, tx, account, None, None).await?;
         return Ok(Outcome::anomaly(None, AnomalyKind::UnknownOrder));
     };
     if attempt.channel_account_id != account {
         let evidence = json!({
+            "request_number": report.request_number,
             "order_belongs_to": attempt.channel_account_id.to_string(),
             "reported_by": account.to_string(),
+            "reported": reported(&report.state),
         });
         let key = format!("{account}:{}", attempt.id);
         let finding = Finding {
@@ -145,10 +152,13 @@ pub(crate) async fn apply_payment_report_in_tx(
             key,
             evidence,
         };
-        let transaction = Some(attempt.transaction_id);
-        finding
-            .write_in_tx(kassa, tx, account, transaction, None)
+        let payment = tx
+            .load_payment_for_update_in_tx(attempt.transaction_id)
             .await?;
+        finding
+            .open_alone_in_tx(kassa, tx, account, None, payment)
+            .await?;
+        let transaction = Some(attempt.transaction_id);
         return Ok(Outcome::anomaly(transaction, AnomalyKind::AccountMismatch));
     }
     let payment = tx
@@ -222,13 +232,6 @@ pub(super) async fn apply_fact_in_tx(
     } else {
         update_attempt_in_tx(kassa, tx, attempt, change, fact).await?
     };
-    if let Some(kind) = kind {
-        let finding = Finding::of_fact(kind, &before, payment.get(), fact);
-        let account = before.channel_account_id;
-        finding
-            .write_in_tx(kassa, tx, account, Some(transaction_id), None)
-            .await?;
-    }
     match decision {
         Decision::AlreadyApplied => Ok(Outcome {
             transaction_id: Some(transaction_id),
@@ -240,14 +243,13 @@ pub(super) async fn apply_fact_in_tx(
             {
                 let booking = booking(payment.get(), &before, *amount);
                 let transfer = booking.unexpected_payment(before.id.to_string());
-                post_in_tx(
-                    kassa,
-                    tx,
-                    transfer.map_err(Error::internal)?,
-                    transaction_id,
-                )
-                .await?;
+                let transfer = transfer.map_err(Error::internal)?;
+                post_in_tx(kassa, tx, transfer, transaction_id).await?;
             }
+            let finding = Finding::of_fact(kind, &before, payment.get(), fact);
+            finding
+                .open_alone_in_tx(kassa, tx, before.channel_account_id, None, payment)
+                .await?;
             Ok(Outcome::anomaly(Some(transaction_id), kind))
         }
         Decision::Applied(applied) => {
@@ -258,6 +260,17 @@ pub(super) async fn apply_fact_in_tx(
                 anomaly: applied.anomaly,
             })
         }
+    }
+}
+
+/// What a gateway said, in words for the evidence.
+fn reported(state: &ReportedPayment) -> String {
+    match state {
+        ReportedPayment::Paid { amount, .. } => format!("PAID {amount}"),
+        ReportedPayment::Closed => "CLOSED".to_owned(),
+        ReportedPayment::Failed(reason) => format!("FAILED {}", reason.code),
+        ReportedPayment::Unpaid => "UNPAID".to_owned(),
+        ReportedPayment::NotFound => "NOT_FOUND".to_owned(),
     }
 }
 
@@ -295,6 +308,13 @@ async fn save_in_tx(
     // The event shows the payment with the version that this very update gives it.
     payment.version = next_version(payment.version)?;
     record_payment_event_in_tx(kassa, tx, &mut payment, applied.event).await?;
+    if let Some(kind) = applied.anomaly {
+        let finding = Finding::of_fact(kind, attempt, locked.get(), fact);
+        let account = attempt.channel_account_id;
+        finding
+            .open_in_tx(kassa, tx, account, None, Some(&mut payment))
+            .await?;
+    }
     payment.version = locked.get().version;
     tx.update_payment_in_tx(locked, payment.clone()).await?;
     metrics::counter!(
@@ -430,79 +450,4 @@ pub(crate) fn next_version(version: i64) -> Result<i64, Error> {
     version
         .checked_add(1)
         .ok_or_else(|| Error::internal("the version is exhausted"))
-}
-
-/// A finding that becomes an anomaly.
-#[derive(Debug)]
-pub(crate) struct Finding {
-    pub(crate) kind: AnomalyKind,
-    /// What makes the finding the same one when it is told again.
-    pub(crate) key: String,
-    pub(crate) evidence: Value,
-}
-
-impl Finding {
-    fn of_fact(
-        kind: AnomalyKind,
-        attempt: &Attempt,
-        payment: &PaymentTransaction,
-        fact: &PaymentFact,
-    ) -> Self {
-        let found = match fact {
-            PaymentFact::Paid { amount, .. } | PaymentFact::Refunded { amount, .. } => {
-                amount.to_string()
-            }
-            PaymentFact::Placed
-            | PaymentFact::Retried
-            | PaymentFact::Closed
-            | PaymentFact::Failed(_)
-            | PaymentFact::Unpaid => String::new(),
-        };
-        let evidence = json!({
-            "attempt_id": attempt.id.to_string(),
-            "amount_requested": payment.amount_requested.to_string(),
-            "amount_found": found,
-            "status_before": payment.status.as_str(),
-        });
-        Self {
-            kind,
-            key: format!("{}:{found}", attempt.id),
-            evidence,
-        }
-    }
-
-    /// Writes the anomaly unless it is known.
-    pub(crate) async fn write_in_tx(
-        self,
-        kassa: &Kassa,
-        tx: &Tx,
-        account: ChannelAccountId,
-        transaction_id: Option<TransactionId>,
-        refund_id: Option<RefundId>,
-    ) -> Result<(), Error> {
-        let anomaly = Anomaly {
-            id: AnomalyId::new(&kassa.ids),
-            kind: self.kind,
-            dedupe_key: format!("{}:{}", self.kind, self.key),
-            channel_account_id: account,
-            transaction_id,
-            refund_id,
-            evidence: self.evidence,
-            created_at: kassa.clock.now(),
-            refund_due_at: None,
-            resolution: None,
-        };
-        if tx.insert_anomaly_in_tx(&anomaly).await? {
-            metrics::counter!("kassa_anomalies_total", "kind" => anomaly.kind.as_str())
-                .increment(1);
-            tracing::error!(
-                anomaly.id = %anomaly.id,
-                anomaly.kind = anomaly.kind.as_str(),
-                channel_account.id = %account,
-                payment.id = transaction_id.map(|id| id.to_string()),
-                "money did not come as agreed"
-            );
-        }
-        Ok(())
-    }
 }

@@ -6,15 +6,16 @@ use kassa_core::anomaly::AnomalyKind;
 use kassa_core::event::EventKind;
 use kassa_core::id::{AttemptId, ChannelAccountId, RefundId};
 use kassa_core::notification::{RefundReport, ReportedRefund};
-use kassa_core::payment::{self, Attempt, PaymentFact, PaymentTransaction};
+use kassa_core::payment::{self, Attempt, AttemptStatus, PaymentFact, PaymentTransaction};
 use kassa_core::refund::{
     Decision, RefundFact, RefundSource, RefundStatus, RefundTransaction, decide,
 };
 use runtime::store::{Locked, Tx};
 use serde_json::json;
 
+use crate::anomaly::{Finding, duplicate_given_back_in_tx, refund_ended_in_tx};
 use crate::event::{record_payment_event_in_tx, record_refund_event_in_tx};
-use crate::payment::apply::{Finding, Outcome, booking, next_version, post_in_tx};
+use crate::payment::apply::{Outcome, booking, next_version, post_in_tx};
 use crate::synchronise::plan_refund;
 use crate::{Error, Kassa};
 
@@ -50,6 +51,8 @@ pub(crate) async fn apply_refund_report_in_tx(
         let evidence = json!({
             "request_number": report.request_number,
             "refund_number": report.refund_number,
+            "gateway_refund_id": report.gateway_refund_id.clone().unwrap_or_default(),
+            "reported": reported(&report.state),
         });
         let key = format!(
             "{account}:{}:{}",
@@ -60,7 +63,7 @@ pub(crate) async fn apply_refund_report_in_tx(
             key,
             evidence,
         };
-        finding.write_in_tx(kassa, tx, account, None, None).await?;
+        finding.open_in_tx(kassa, tx, account, None, None).await?;
         let anomaly = Some(AnomalyKind::UnknownOrder);
         return Ok(Outcome {
             transaction_id: None,
@@ -96,13 +99,14 @@ async fn apply_to_known(
             anomaly: None,
         }),
         Decision::Anomalous(kind) => {
-            finding(kind, refund.get(), report)
-                .write_in_tx(
+            let refund = refund.get();
+            finding(kind, refund, report)
+                .open_alone_in_tx(
                     kassa,
                     tx,
-                    refund.get().channel_account_id,
-                    transaction_id,
-                    Some(refund.get().id),
+                    refund.channel_account_id,
+                    Some(refund.id),
+                    payment,
                 )
                 .await?;
             Ok(Outcome {
@@ -143,24 +147,17 @@ async fn settle(
     let mut given_back = None;
     match status {
         RefundStatus::Pending | RefundStatus::Processing => {}
-        RefundStatus::Failed => {
-            paid.amount_refund_reserved = paid
-                .amount_refund_reserved
-                .checked_sub(before.amount_requested)
-                .map_err(Error::internal)?;
-        }
+        RefundStatus::Failed => release(&mut paid, &before)?,
         RefundStatus::Success => {
-            let reserved = if before.status.is_final() {
-                Money::zero(before.amount_requested.currency())
-            } else {
-                before.amount_requested
+            let fits = match before.source {
+                RefundSource::Payment => {
+                    let fact = given_back_fact(&before);
+                    given_back = take_from_payment(kassa, tx, &mut paid, &after, &fact).await?;
+                    given_back.is_some()
+                }
+                RefundSource::Duplicate => take_from_suspense(kassa, tx, &paid, &after).await?,
             };
-            let fact = PaymentFact::Refunded {
-                amount: before.amount_requested,
-                reserved,
-            };
-            given_back = take_from_payment(kassa, tx, &mut paid, &after, &fact).await?;
-            if given_back.is_none() {
+            if !fits {
                 anomaly = Some(AnomalyKind::RefundBeyondPaid);
             }
         }
@@ -169,22 +166,21 @@ async fn settle(
     if let Some(event) = given_back {
         record_payment_event_in_tx(kassa, tx, &mut paid, event).await?;
     }
-    paid.version = payment.get().version;
-    tx.update_payment_in_tx(payment, paid.clone()).await?;
-    tx.update_refund_in_tx(
-        refund,
-        RefundTransaction {
-            version: before.version,
-            ..after.clone()
-        },
-    )
-    .await?;
+    // The finding shows the refund as it was found.
+    let (payment_version, account) = (payment.get().version, after.channel_account_id);
     if let Some(kind) = anomaly {
-        let account = after.channel_account_id;
-        finding(kind, &after, report)
-            .write_in_tx(kassa, tx, account, Some(paid.id), Some(after.id))
+        finding(kind, &before, report)
+            .open_in_tx(kassa, tx, account, Some(after.id), Some(&mut paid))
             .await?;
     }
+    refund_ended_in_tx(kassa, tx, &mut paid, &after, before.anomaly_id).await?;
+    paid.version = payment_version;
+    tx.update_payment_in_tx(payment, paid.clone()).await?;
+    let stored = RefundTransaction {
+        version: before.version,
+        ..after.clone()
+    };
+    tx.update_refund_in_tx(refund, stored).await?;
     metrics::counter!("kassa_refund_transitions_total", "status" => status.as_str()).increment(1);
     tracing::info!(
         payment.id = %paid.id,
@@ -193,6 +189,71 @@ async fn settle(
         "refund changed"
     );
     Ok(anomaly)
+}
+
+/// A refund that will not happen reserves nothing any more.
+fn release(payment: &mut PaymentTransaction, refund: &RefundTransaction) -> Result<(), Error> {
+    match refund.source {
+        RefundSource::Payment => {
+            payment.amount_refund_reserved = payment
+                .amount_refund_reserved
+                .checked_sub(refund.amount_requested)
+                .map_err(Error::internal)?;
+        }
+        // It never reserved anything of the payment.
+        RefundSource::Duplicate => {}
+    }
+    Ok(())
+}
+
+/// What the success of a refund says about its payment; `refund` is as it was before.
+fn given_back_fact(refund: &RefundTransaction) -> PaymentFact {
+    let reserved = if refund.status.is_final() {
+        Money::zero(refund.amount_requested.currency())
+    } else {
+        refund.amount_requested
+    };
+    PaymentFact::Refunded {
+        amount: refund.amount_requested,
+        reserved,
+    }
+}
+
+/// Books a settled refund of a duplicate: it leaves suspense, and the payment keeps its money. `false`
+/// if more than the duplicate was given back by now.
+async fn take_from_suspense(
+    kassa: &Kassa,
+    tx: &Tx,
+    payment: &PaymentTransaction,
+    refund: &RefundTransaction,
+) -> Result<bool, Error> {
+    let attempt = attempt(tx, refund.attempt_id).await?;
+    let transfer = booking(payment, &attempt, refund.amount_requested)
+        .duplicate_refund(refund.id.to_string())
+        .map_err(Error::internal)?;
+    post_in_tx(kassa, tx, transfer, payment.id).await?;
+    let before = given_back_of_attempt(tx, &attempt, refund.id).await?;
+    let total = before
+        .checked_add(refund.amount_requested)
+        .map_err(Error::internal)?;
+    Ok(attempt.amount.checked_sub(total).is_ok())
+}
+
+/// What the order's other refunds gave back.
+async fn given_back_of_attempt(
+    tx: &Tx,
+    attempt: &Attempt,
+    except: RefundId,
+) -> Result<Money, Error> {
+    let mut total = Money::zero(attempt.amount.currency());
+    for refund in tx.list_refunds_of_attempt_in_tx(attempt.id).await? {
+        if refund.id != except {
+            total = total
+                .checked_add(refund.amount_refunded)
+                .map_err(Error::internal)?;
+        }
+    }
+    Ok(total)
 }
 
 /// Takes a settled refund from its payment and books it. `None` if it does not fit: the money is
@@ -247,6 +308,10 @@ fn changed_refund(
     }
     match &report.state {
         ReportedRefund::Succeeded { refunded_at, .. } => {
+            if before.status == RefundStatus::Failed {
+                // Another refund may have taken its place for the anomaly since.
+                after.anomaly_id = None;
+            }
             after.amount_refunded = before.amount_requested;
             after.refunded_at = Some(refunded_at.unwrap_or(now));
             after.failure = None;
@@ -286,8 +351,14 @@ async fn apply_to_unknown(
     let payment = tx
         .load_payment_for_update_in_tx(attempt.transaction_id)
         .await?;
-    match external_amount(payment.get(), *amount, *refunded_total)? {
-        Some(amount) => book_external(kassa, tx, payment, attempt, amount, report).await,
+    let source = external_source(payment.get(), attempt);
+    let told = (*amount, *refunded_total);
+    let amount = match source {
+        RefundSource::Payment => external_amount(payment.get(), told)?,
+        RefundSource::Duplicate => external_amount_of_duplicate(tx, attempt, told).await?,
+    };
+    match amount {
+        Some(amount) => book_external(kassa, tx, payment, attempt, (amount, source), report).await,
         None => Ok(Outcome {
             transaction_id,
             changed: false,
@@ -300,8 +371,7 @@ async fn apply_to_unknown(
 /// way must be settled first: the message comes again until they are.
 fn external_amount(
     payment: &PaymentTransaction,
-    amount: Option<Money>,
-    refunded_total: Option<Money>,
+    (amount, refunded_total): (Option<Money>, Option<Money>),
 ) -> Result<Option<Money>, Error> {
     if amount.is_some() {
         return Ok(amount);
@@ -313,47 +383,93 @@ fn external_amount(
     Ok(rest.filter(|rest| !rest.is_zero()))
 }
 
+/// As [`external_amount`], for an order that was paid beside the one that pays the payment.
+async fn external_amount_of_duplicate(
+    tx: &Tx,
+    attempt: &Attempt,
+    (amount, refunded_total): (Option<Money>, Option<Money>),
+) -> Result<Option<Money>, Error> {
+    if amount.is_some() {
+        return Ok(amount);
+    }
+    let mut given_back = Money::zero(attempt.amount.currency());
+    for refund in tx.list_refunds_of_attempt_in_tx(attempt.id).await? {
+        if !refund.status.is_final() {
+            return Err(Error::RequestInFlight);
+        }
+        given_back = given_back
+            .checked_add(refund.amount_refunded)
+            .map_err(Error::internal)?;
+    }
+    let rest = refunded_total.and_then(|total| total.checked_sub(given_back).ok());
+    Ok(rest.filter(|rest| !rest.is_zero()))
+}
+
+/// Which money the console gave back: another paid order than the one that pays the payment is a
+/// duplicate.
+fn external_source(payment: &PaymentTransaction, attempt: &Attempt) -> RefundSource {
+    let is_duplicate = payment.status.is_paid()
+        && payment.current_attempt_id != attempt.id
+        && attempt.status == AttemptStatus::Paid;
+    if is_duplicate {
+        RefundSource::Duplicate
+    } else {
+        RefundSource::Payment
+    }
+}
+
 async fn book_external(
     kassa: &Kassa,
     tx: &Tx,
     locked: Locked<PaymentTransaction>,
     attempt: &Attempt,
-    amount: Money,
+    (amount, source): (Money, RefundSource),
     report: &RefundReport,
 ) -> Result<Outcome, Error> {
     let mut payment = locked.get().clone();
-    let refund = external_refund(kassa, &payment, attempt, amount, report);
+    let refund = external_refund(kassa, &payment, attempt, (amount, source), report);
     tx.insert_refund_in_tx(&refund).await?;
     payment.updated_at = refund.updated_at;
     payment.version = next_version(payment.version)?;
-    let fact = PaymentFact::Refunded {
-        amount,
-        reserved: Money::zero(amount.currency()),
+    let mut given_back = None;
+    let fits = match source {
+        RefundSource::Payment => {
+            let fact = PaymentFact::Refunded {
+                amount,
+                reserved: Money::zero(amount.currency()),
+            };
+            given_back = take_from_payment(kassa, tx, &mut payment, &refund, &fact).await?;
+            given_back.is_some()
+        }
+        RefundSource::Duplicate => take_from_suspense(kassa, tx, &payment, &refund).await?,
     };
-    let given_back = take_from_payment(kassa, tx, &mut payment, &refund, &fact).await?;
-    let kind = match given_back {
-        Some(_) => AnomalyKind::ExternalRefund,
-        None if payment.status.is_paid() => AnomalyKind::RefundBeyondPaid,
-        None => AnomalyKind::RefundWithoutPayment,
+    let kind = if fits {
+        AnomalyKind::ExternalRefund
+    } else if payment.status.is_paid() {
+        AnomalyKind::RefundBeyondPaid
+    } else {
+        AnomalyKind::RefundWithoutPayment
     };
     record_refund_event_in_tx(kassa, tx, &mut payment, &refund, EventKind::RefundSucceeded).await?;
     if let Some(event) = given_back {
         record_payment_event_in_tx(kassa, tx, &mut payment, event).await?;
     }
-    payment.version = locked.get().version;
-    let transaction_id = Some(payment.id);
-    tx.update_payment_in_tx(locked, payment).await?;
+    let (account, id) = (attempt.channel_account_id, payment.id);
     finding(kind, &refund, report)
-        .write_in_tx(
-            kassa,
-            tx,
-            attempt.channel_account_id,
-            transaction_id,
-            Some(refund.id),
-        )
+        .open_in_tx(kassa, tx, account, Some(refund.id), Some(&mut payment))
         .await?;
+    if source == RefundSource::Duplicate
+        && given_back_of_attempt(tx, attempt, refund.id)
+            .await?
+            .checked_add(amount)
+            == Ok(attempt.amount)
+    {
+        duplicate_given_back_in_tx(kassa, tx, &mut payment, attempt.id).await?;
+    }
+    payment.version = locked.get().version;
+    tx.update_payment_in_tx(locked, payment).await?;
     Ok(Outcome {
-        transaction_id,
+        transaction_id: Some(id),
         changed: true,
         anomaly: Some(kind),
     })
@@ -363,7 +479,7 @@ fn external_refund(
     kassa: &Kassa,
     payment: &PaymentTransaction,
     attempt: &Attempt,
-    amount: Money,
+    (amount, source): (Money, RefundSource),
     report: &RefundReport,
 ) -> RefundTransaction {
     let now = kassa.clock.now();
@@ -396,7 +512,7 @@ fn external_refund(
         refunded_at: Some(refunded_at),
         next_query_at: None,
         query_count: 0,
-        source: RefundSource::Payment,
+        source,
         anomaly_id: None,
         version: 1,
     }
@@ -408,22 +524,34 @@ async fn attempt(tx: &Tx, id: AttemptId) -> Result<Attempt, Error> {
         .ok_or_else(|| Error::internal("a refund without its attempt"))
 }
 
-fn finding(kind: AnomalyKind, refund: &RefundTransaction, report: &RefundReport) -> Finding {
-    let reported = match &report.state {
+/// What a gateway said, in words for the evidence.
+fn reported(state: &ReportedRefund) -> String {
+    match state {
         ReportedRefund::Succeeded { amount, .. } => {
-            amount.map(|amount| amount.to_string()).unwrap_or_default()
+            let amount = amount.map(|amount| format!(" {amount}"));
+            format!("SUCCEEDED{}", amount.unwrap_or_default())
         }
-        ReportedRefund::Failed(reason) | ReportedRefund::Abnormal(reason) => reason.code.clone(),
-        ReportedRefund::Processing | ReportedRefund::NotFound => String::new(),
-    };
+        ReportedRefund::Failed(reason) => format!("FAILED {}", reason.code),
+        ReportedRefund::Abnormal(reason) => format!("ABNORMAL {}", reason.code),
+        ReportedRefund::Processing => "PROCESSING".to_owned(),
+        ReportedRefund::NotFound => "NOT_FOUND".to_owned(),
+    }
+}
+
+fn finding(kind: AnomalyKind, refund: &RefundTransaction, report: &RefundReport) -> Finding {
+    let gateway_refund_id = report.gateway_refund_id.as_ref();
+    let gateway_refund_id = gateway_refund_id.or(refund.gateway_refund_id.as_ref());
     Finding {
         kind,
         key: format!("{}:{}", refund.attempt_id, refund.refund_number),
         evidence: json!({
+            "attempt_id": refund.attempt_id.to_string(),
             "refund_number": refund.refund_number,
+            "gateway_refund_id": gateway_refund_id.cloned().unwrap_or_default(),
             "amount_requested": refund.amount_requested.to_string(),
+            "source": refund.source.as_str(),
             "status_before": refund.status.as_str(),
-            "reported": reported,
+            "reported": reported(&report.state),
         }),
     }
 }

@@ -2,8 +2,8 @@
 
 use kassa_core::Money;
 use kassa_core::event::EventKind;
-use kassa_core::id::{EnvelopeId, RefundId, TransactionId};
-use kassa_core::payment::PaymentTransaction;
+use kassa_core::id::{AnomalyId, EnvelopeId, RefundId, TransactionId};
+use kassa_core::payment::{Attempt, PaymentTransaction};
 use kassa_core::refund::{RefundSource, RefundStatus, RefundTransaction};
 use kassa_core::text::{AppId, BusinessRefundId, RefundReason};
 use runtime::checkpoint::Checkpoint;
@@ -72,7 +72,7 @@ pub async fn create(
         }
         return Err(refused(kassa, app, &request).await?);
     }
-    match record_in_tx(kassa, &tx, payment.id, &refund).await {
+    match record_refund_in_tx(kassa, &tx, &refund, refund.app_id.as_str()).await {
         Ok(()) => {
             tx.commit().await?;
             kassa.checkpoints.reach(Checkpoint::RefundWrittenDown).await;
@@ -163,45 +163,77 @@ async fn write_down(
         .find_attempt(payment.current_attempt_id)
         .await?
         .ok_or_else(|| Error::internal("a paid payment without its attempt"))?;
-    let now = kassa.clock.now();
-    let id = RefundId::new(&kassa.ids);
-    let mut refund = RefundTransaction {
-        id,
-        app_id: payment.app_id.clone(),
-        original_transaction_id: payment.id,
-        leg_id: attempt.leg_id,
-        attempt_id: attempt.id,
-        channel_account_id: attempt.channel_account_id,
+    let wanted = NewRefund {
         business_refund_id: Some(request.business_refund_id.clone()),
-        request_fingerprint: fingerprint,
-        refund_number: id.to_string(),
-        amount_requested: request.amount,
-        amount_refunded: Money::zero(request.amount.currency()),
-        status: RefundStatus::Pending,
+        fingerprint,
+        amount: request.amount,
         reason: request.reason.clone(),
-        gateway_refund_id: None,
-        failure: None,
-        submitted_at: None,
-        created_at: now,
-        updated_at: now,
-        refunded_at: None,
-        next_query_at: None,
-        query_count: 0,
         source: RefundSource::Payment,
         anomaly_id: None,
-        version: 1,
     };
-    plan_refund(kassa, &mut refund);
-    Ok(refund)
+    Ok(wanted.of(kassa, payment, &attempt))
+}
+
+/// A refund to be written down.
+#[derive(Debug)]
+pub(crate) struct NewRefund {
+    pub(crate) business_refund_id: Option<BusinessRefundId>,
+    pub(crate) fingerprint: String,
+    pub(crate) amount: Money,
+    pub(crate) reason: Option<RefundReason>,
+    pub(crate) source: RefundSource,
+    pub(crate) anomaly_id: Option<AnomalyId>,
+}
+
+impl NewRefund {
+    /// The refund of what was paid by `attempt`.
+    pub(crate) fn of(
+        self,
+        kassa: &Kassa,
+        payment: &PaymentTransaction,
+        attempt: &Attempt,
+    ) -> RefundTransaction {
+        let now = kassa.clock.now();
+        let id = RefundId::new(&kassa.ids);
+        let mut refund = RefundTransaction {
+            id,
+            app_id: payment.app_id.clone(),
+            original_transaction_id: payment.id,
+            leg_id: attempt.leg_id,
+            attempt_id: attempt.id,
+            channel_account_id: attempt.channel_account_id,
+            business_refund_id: self.business_refund_id,
+            request_fingerprint: self.fingerprint,
+            refund_number: id.to_string(),
+            amount_requested: self.amount,
+            amount_refunded: Money::zero(self.amount.currency()),
+            status: RefundStatus::Pending,
+            reason: self.reason,
+            gateway_refund_id: None,
+            failure: None,
+            submitted_at: None,
+            created_at: now,
+            updated_at: now,
+            refunded_at: None,
+            next_query_at: None,
+            query_count: 0,
+            source: self.source,
+            anomaly_id: self.anomaly_id,
+            version: 1,
+        };
+        plan_refund(kassa, &mut refund);
+        refund
+    }
 }
 
 /// The refund, its event, the command to submit it and the audit record: all or nothing.
-async fn record_in_tx(
+pub(crate) async fn record_refund_in_tx(
     kassa: &Kassa,
     tx: &Tx,
-    payment_id: TransactionId,
     refund: &RefundTransaction,
+    actor: &str,
 ) -> Result<(), Error> {
+    let payment_id = refund.original_transaction_id;
     let locked = tx.load_payment_for_update_in_tx(payment_id).await?;
     let mut payment = locked.get().clone();
     payment.updated_at = kassa.clock.now();
@@ -227,12 +259,13 @@ async fn record_in_tx(
     };
     tx.append_command_in_tx(&command).await?;
     let action = Action {
-        actor: refund.app_id.as_str(),
+        actor,
         name: "refund.create",
         subject: format!("refunds/{}", refund.id),
         detail: json!({
             "transaction_id": payment_id.to_string(),
             "amount": refund.amount_requested.to_string(),
+            "anomaly_id": refund.anomaly_id.map(|id| id.to_string()),
         }),
     };
     audit::record_in_tx(kassa, tx, action).await

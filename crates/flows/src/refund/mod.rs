@@ -8,11 +8,12 @@ mod list;
 mod submit;
 
 pub use create::{CreateRefund, create};
+pub(crate) use create::{NewRefund, record_refund_in_tx};
 pub(crate) use external::complete_report;
 pub use find::{RefundKey, find};
 pub use list::{ListRefunds, list};
-pub(crate) use submit::bring_on;
 pub use submit::{SubmitCommand, submit_task, sync_open_refunds};
+pub(crate) use submit::{bring_on, order};
 
 /// The envelope's `kind` of a command to submit a refund.
 pub const SUBMIT_KIND: &str = "refund.submit.v1";

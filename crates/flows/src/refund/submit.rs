@@ -118,14 +118,7 @@ impl<'a> Job<'a> {
     ) -> Result<Self, Error> {
         let found = kassa.store.find_attempt(refund.attempt_id).await?;
         let attempt = found.ok_or_else(|| Error::internal("a refund without its attempt"))?;
-        let order = PlaceRefund {
-            request_number: attempt.request_number(),
-            refund_number: refund.refund_number.clone(),
-            amount: refund.amount_requested,
-            paid: attempt.amount,
-            reason: refund.reason.clone(),
-            notify_url: kassa.callback_url(account, CallbackRoute::Refund)?,
-        };
+        let order = order(kassa, account, &attempt, &refund)?;
         Ok(Self {
             kassa,
             gateway,
@@ -170,6 +163,23 @@ impl<'a> Job<'a> {
         };
         self.settle(report).await
     }
+}
+
+/// The refund as a gateway is told of it.
+pub(crate) fn order(
+    kassa: &Kassa,
+    account: &ChannelAccount,
+    attempt: &Attempt,
+    refund: &RefundTransaction,
+) -> Result<PlaceRefund, Error> {
+    Ok(PlaceRefund {
+        request_number: attempt.request_number(),
+        refund_number: refund.refund_number.clone(),
+        amount: refund.amount_requested,
+        paid: attempt.amount,
+        reason: refund.reason.clone(),
+        notify_url: kassa.callback_url(account, CallbackRoute::Refund)?,
+    })
 }
 
 fn undecided(refund: &RefundTransaction, error: &CallError) {

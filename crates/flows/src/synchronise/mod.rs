@@ -23,15 +23,17 @@ pub use breaker::Breakers;
 pub use open::{Open, OpenOfChannel, count_open};
 pub(crate) use plan::{plan_attempt, plan_refund};
 
-use crate::{Error, Kassa};
+use crate::{Error, Kassa, anomaly};
 
-/// One pass: claims what is due and asks; how many questions were claimed. A question that brings no
-/// answer is logged and comes again by the ladder.
+/// One pass: claims what is due and asks, and gives back the money that is due to go back; how much was
+/// claimed. A question that brings no answer is logged and comes again by the ladder.
 ///
 /// # Errors
 /// [`Error::Store`] if nothing could be claimed.
 pub async fn pass(kassa: &Kassa) -> Result<usize, Error> {
     let attempts = Box::pin(attempts::pass(kassa)).await?;
     let refunds = Box::pin(refunds::pass(kassa)).await?;
-    Ok(attempts.saturating_add(refunds))
+    let limit = u64::from(kassa.settings.synchronise.batch);
+    let given_back = Box::pin(anomaly::refund_due(kassa, limit)).await?;
+    Ok(attempts.saturating_add(refunds).saturating_add(given_back))
 }

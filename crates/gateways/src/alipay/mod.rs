@@ -62,6 +62,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     ],
     currencies: &["CNY"],
     amount_minor_max: 10_000_000_000,
+    refund_to_merchant: false,
     refund_callbacks: false,
     signed_return: true,
     expiry_min_secs: 60,
@@ -146,5 +147,17 @@ impl Gateway for Alipay {
     #[cfg(feature = "client")]
     async fn query_refund(&self, refund: &PlaceRefund) -> Result<RefundReport, CallError> {
         self.client.query_refund(&self.settings, refund).await
+    }
+
+    /// Alipay's refunds succeed at once or not at all.
+    #[cfg(feature = "client")]
+    async fn refund_to_merchant(
+        &self,
+        _refund: &PlaceRefund,
+        _gateway_refund_id: &str,
+    ) -> Result<RefundReport, CallError> {
+        Err(crate::error::unsupported(
+            "alipay sends no refund to the merchant",
+        ))
     }
 }

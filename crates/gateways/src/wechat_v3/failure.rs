@@ -15,6 +15,7 @@ pub(super) enum Operation {
     Close,
     Refund,
     RefundQuery,
+    AbnormalRefund,
     Certificates,
 }
 
@@ -58,10 +59,15 @@ pub(super) fn verdict(operation: Operation, status: StatusCode, body: &[u8]) -> 
             return Verdict::NotFound;
         }
         (Operation::Close, "ORDER_NOT_EXIST" | "ORDER_CLOSED") => return Verdict::Closed,
-        (Operation::Refund, "FREQUENCY_LIMITED" | "RATELIMIT_EXCEEDED") => {
+        (
+            Operation::Refund | Operation::AbnormalRefund,
+            "FREQUENCY_LIMITED" | "RATELIMIT_EXCEEDED",
+        ) => {
             return unknown("rate limit");
         }
-        (Operation::Refund, _) if status == StatusCode::TOO_MANY_REQUESTS => {
+        (Operation::Refund | Operation::AbnormalRefund, _)
+            if status == StatusCode::TOO_MANY_REQUESTS =>
+        {
             return unknown("rate limit");
         }
         (_, "FREQUENCY_LIMITED" | "RATELIMIT_EXCEEDED" | "NOT_ENOUGH") => CallError::Later(reason),
@@ -71,7 +77,9 @@ pub(super) fn verdict(operation: Operation, status: StatusCode, body: &[u8]) -> 
         }
         // No code at all: a route that is not there, or something between WeChat and us, which says
         // nothing about what became of an order or refund.
-        (Operation::Place | Operation::Refund, "") => return unknown("a refusal without a code"),
+        (Operation::Place | Operation::Refund | Operation::AbnormalRefund, "") => {
+            return unknown("a refusal without a code");
+        }
         (_, "") => CallError::Misconfigured(reason),
         (Operation::Place, "ORDERPAID" | "ORDER_PAID") => {
             return unknown("the order is paid already");
@@ -80,8 +88,12 @@ pub(super) fn verdict(operation: Operation, status: StatusCode, body: &[u8]) -> 
             CallError::Refused(reason)
         }
         (Operation::Close, _) => return Verdict::NotClosable,
-        (Operation::Refund, code) if is_final_for_refunds(code) => CallError::Refused(reason),
-        (Operation::Refund, _) => return unknown("unlisted refusal of a refund"),
+        (Operation::Refund | Operation::AbnormalRefund, code) if is_final_for_refunds(code) => {
+            CallError::Refused(reason)
+        }
+        (Operation::Refund | Operation::AbnormalRefund, _) => {
+            return unknown("unlisted refusal of a refund");
+        }
         (Operation::Query | Operation::RefundQuery, _) => {
             return unknown("the query was refused");
         }

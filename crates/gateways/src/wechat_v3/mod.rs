@@ -65,6 +65,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     ],
     currencies: &["CNY"],
     amount_minor_max: 2_147_483_647,
+    refund_to_merchant: true,
     refund_callbacks: true,
     signed_return: false,
     expiry_min_secs: 60,
@@ -157,5 +158,16 @@ impl Gateway for WechatV3 {
     #[cfg(feature = "client")]
     async fn query_refund(&self, refund: &PlaceRefund) -> Result<RefundReport, CallError> {
         self.client.query_refund(&self.settings, refund).await
+    }
+
+    #[cfg(feature = "client")]
+    async fn refund_to_merchant(
+        &self,
+        refund: &PlaceRefund,
+        gateway_refund_id: &str,
+    ) -> Result<RefundReport, CallError> {
+        self.client
+            .refund_to_merchant(&self.settings, refund, gateway_refund_id)
+            .await
     }
 }

@@ -164,6 +164,15 @@ pub(super) struct RefundAmount {
     pub(super) currency: &'static str,
 }
 
+/// Body of `POST …/refunds/{refund_id}/apply-abnormal-refund`.
+#[cfg(feature = "client")]
+#[derive(Debug, Serialize)]
+pub(super) struct ApplyAbnormalRefund<'a> {
+    pub(super) out_refund_no: &'a str,
+    #[serde(rename = "type")]
+    pub(super) kind: &'static str,
+}
+
 /// Body of every refusal. Refusals are not signed.
 #[cfg(feature = "client")]
 #[derive(Debug, Default, Deserialize)]

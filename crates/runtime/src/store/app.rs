@@ -29,6 +29,12 @@ impl Store {
 }
 
 impl Tx {
+    /// The app with this name as this transaction sees it.
+    pub async fn find_app_in_tx(&self, id: &AppId) -> Result<Option<App>, StoreError> {
+        let row = fetch_one(self.db(), "find an app", Entity::find_by_id(id.as_str())).await?;
+        row.map(read).transpose()
+    }
+
     /// Writes an app, new or changed. A changed one keeps its `created_at`, and its version grows by
     /// one whatever `app.version` says.
     pub async fn upsert_app_in_tx(&self, app: &App) -> Result<(), StoreError> {

@@ -8,8 +8,8 @@
 //! Functions with the suffix `_in_tx` join the caller's transaction; whoever began it commits it. They
 //! are on [`Tx`]; reads outside a transaction are on [`Store`].
 //!
-//! Lock order, everywhere: the payment's row, then its attempt, then its refund, then ledger accounts (in
-//! the order of their keys). The outbox, the inbox, anomalies and the audit log are only appended to. The
+//! Lock order, everywhere: the payment's row, then its attempt, then its refund, then its anomalies, then ledger
+//! accounts (in the order of their keys). The outbox, the inbox and the audit log are only appended to. The
 //! cursor of the outbox, its shards and the head of the audit chain are locked in short transactions of
 //! their own that lock nothing else.
 //!
@@ -61,6 +61,7 @@ use sea_orm::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+pub use anomaly::AnomalyFilter;
 pub use audit::{AUDIT_BREAKS_MAX, AuditBreak, AuditFault, AuditRecord, AuditReport, NewAudit};
 pub use channel_account::SealedAccount;
 pub use error::StoreError;

@@ -127,6 +127,16 @@ impl Tx {
             .transpose()
     }
 
+    /// The refunds of a paid order as this transaction sees them; whoever holds the lock of its payment
+    /// sees them all.
+    pub async fn list_refunds_of_attempt_in_tx(
+        &self,
+        attempt: AttemptId,
+    ) -> Result<Vec<RefundTransaction>, StoreError> {
+        let rows = fetch_all(self.db(), "list refunds", of_attempt(attempt)).await?;
+        read_all(rows, read)
+    }
+
     /// Locks the refund with this number of a paid order, if there is one.
     pub async fn find_refund_by_number_for_update_in_tx(
         &self,
@@ -187,6 +197,11 @@ pub(crate) fn by_number(attempt: AttemptId, number: &str) -> Select<Entity> {
     Entity::find()
         .filter(Column::AttemptId.eq(attempt.to_string()))
         .filter(Column::RefundNumber.eq(number))
+}
+
+pub(crate) fn of_attempt(attempt: AttemptId) -> Select<Entity> {
+    let query = Entity::find().filter(Column::AttemptId.eq(attempt.to_string()));
+    Page::default().apply(query, Column::CreatedAt, Column::Id)
 }
 
 pub(crate) fn of_payment(transaction: TransactionId) -> Select<Entity> {
@@ -257,7 +272,6 @@ fn write(refund: &RefundTransaction) -> Result<ActiveModel, StoreError> {
         reason: Set(refund.reason.as_ref().map(ToString::to_string)),
         created_at: Set(to_micros(refund.created_at)),
         source: Set(refund.source.to_string()),
-        anomaly_id: Set(refund.anomaly_id.map(|id| id.to_string())),
         ..changes(refund)?
     })
 }
@@ -282,6 +296,7 @@ fn changes(refund: &RefundTransaction) -> Result<ActiveModel, StoreError> {
         refunded_at: Set(refund.refunded_at.map(to_micros)),
         next_query_at: Set(refund.next_query_at.map(to_micros)),
         query_count: Set(refund.query_count),
+        anomaly_id: Set(refund.anomaly_id.map(|id| id.to_string())),
         version: Set(refund.version),
         ..ActiveModel::default()
     })

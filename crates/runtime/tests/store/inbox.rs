@@ -6,7 +6,7 @@ use kassa_core::anomaly::{Anomaly, AnomalyKind};
 use kassa_core::channel::GatewayName;
 use kassa_core::id::{AnomalyId, ChannelAccountId, NotificationId};
 use kassa_core::notification::{CallbackRoute, Notification, NotificationStatus};
-use runtime::store::{Inserted, NotificationFilter, Page};
+use runtime::store::{AnomalyFilter, Inserted, NotificationFilter, Page};
 
 use crate::support::World;
 
@@ -106,6 +106,7 @@ async fn an_anomaly_is_written_once_per_finding() {
     let bundle = world.insert_paid("order-1").await;
     let anomaly = Anomaly {
         refund_due_at: None,
+        requested: None,
         resolution: None,
         id: AnomalyId::new(&world.ids),
         kind: AnomalyKind::DuplicatePayment,
@@ -130,7 +131,10 @@ async fn an_anomaly_is_written_once_per_finding() {
         vec![anomaly.clone()]
     );
     assert_eq!(
-        store.list_anomalies(&Page::default()).await.unwrap(),
+        store
+            .list_anomalies(&AnomalyFilter::default(), &Page::default())
+            .await
+            .unwrap(),
         vec![anomaly]
     );
 }
@@ -142,6 +146,7 @@ async fn every_kind_of_anomaly_can_be_written() {
     for kind in AnomalyKind::ALL {
         let anomaly = Anomaly {
             refund_due_at: None,
+            requested: None,
             resolution: None,
             id: AnomalyId::new(&world.ids),
             kind: *kind,
@@ -157,7 +162,7 @@ async fn every_kind_of_anomaly_can_be_written() {
     tx.commit().await.unwrap();
     let all = world
         .store()
-        .list_anomalies(&Page::default())
+        .list_anomalies(&AnomalyFilter::default(), &Page::default())
         .await
         .unwrap();
     assert_eq!(all.len(), AnomalyKind::ALL.len());

@@ -21,7 +21,9 @@ use url::Url;
 use super::config::Settings;
 use super::failure::{Operation, Verdict, verdict};
 use super::sign::{Stamp, authorization};
-use super::wire::{CloseOrder, CreateRefund, Refund, RefundAmount, Transaction};
+use super::wire::{
+    ApplyAbnormalRefund, CloseOrder, CreateRefund, Refund, RefundAmount, Transaction,
+};
 use super::{translate, verify};
 use crate::crypto::nonce;
 use crate::error::unsupported;
@@ -180,6 +182,30 @@ impl Client {
             }),
             Err(refused) => Err(unexpected(refused)),
         }
+    }
+
+    /// To the merchant's bank card: the only kind that needs none of the payer's data (sheet §7).
+    pub(in crate::wechat_v3) async fn refund_to_merchant(
+        &self,
+        settings: &Settings,
+        refund: &PlaceRefund,
+        gateway_refund_id: &str,
+    ) -> Result<RefundReport, CallError> {
+        let exchange = Exchange {
+            name: "apply_abnormal_refund",
+            operation: Operation::AbnormalRefund,
+            verb: Verb::POST,
+            target: format!(
+                "/v3/refund/domestic/refunds/{}/apply-abnormal-refund",
+                escape(gateway_refund_id)
+            ),
+            body: json(&ApplyAbnormalRefund {
+                out_refund_no: &refund.refund_number,
+                kind: "MERCHANT_BANK_CARD",
+            })?,
+        };
+        let body = self.call(settings, &exchange).await?.map_err(unexpected)?;
+        refund_report(refund, &read(&body)?)
     }
 
     /// One call. The outer error says that there is no believable answer; the inner one is what

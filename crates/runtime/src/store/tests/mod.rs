@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use kassa_core::Clock;
 use kassa_core::IdSource;
+use kassa_core::anomaly::{AnomalyKind, AnomalyStatus};
 use kassa_core::event::EventKind;
 use kassa_core::id::{AttemptId, ChannelAccountId, RefundId, TransactionId};
 use kassa_core::text::{AppId, BusinessOrderId, BusinessRefundId, RequestId};
@@ -10,8 +11,8 @@ use sea_orm::{ConnectionTrait, DbBackend, QueryTrait, Statement};
 
 use super::testing::TestDatabase;
 use super::{
-    NotificationFilter, Page, PaymentFilter, RefundFilter, anomaly, attempt, gateway_call, ledger,
-    notification, outbox, payment, refund, schedule,
+    AnomalyFilter, NotificationFilter, Page, PaymentFilter, RefundFilter, anomaly, attempt,
+    gateway_call, ledger, notification, outbox, payment, refund, schedule,
 };
 
 /// What the database would do for a statement, as one text.
@@ -138,6 +139,10 @@ impl Names {
     /// The same for everything else.
     fn other_queries(&self, backend: DbBackend) -> Vec<(Statement, &'static str)> {
         let inbox = NotificationFilter::default();
+        let open_anomalies = AnomalyFilter {
+            status: Some(AnomalyStatus::Open),
+            ..AnomalyFilter::default()
+        };
         vec![
             (
                 refund::by_id(self.refund).build(backend),
@@ -178,6 +183,18 @@ impl Names {
             ),
             (
                 anomaly::of_payment(self.transaction).build(backend),
+                "ix_anomalies_",
+            ),
+            (
+                anomaly::open_of_refund(self.refund, AnomalyKind::RefundAbnormal).build(backend),
+                "ix_anomalies_",
+            ),
+            (
+                anomaly::due(DateTime::<Utc>::UNIX_EPOCH, 20).build(backend),
+                "ix_anomalies_due",
+            ),
+            (
+                anomaly::listing(&open_anomalies, &self.page).build(backend),
                 "ix_anomalies_",
             ),
             (

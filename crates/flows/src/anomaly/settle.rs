@@ -1,0 +1,99 @@
+//! Settle: what the end of a refund means for the anomalies around it.
+
+use kassa_core::anomaly::{Anomaly, AnomalyKind, ResolutionAction, ResolutionRequest};
+use kassa_core::id::{AnomalyId, AttemptId};
+use kassa_core::payment::PaymentTransaction;
+use kassa_core::refund::{RefundStatus, RefundTransaction};
+use runtime::store::Tx;
+
+use super::{KASSA, close_in_tx};
+use crate::{Error, Kassa};
+
+/// A refund ended: the anomaly that it was made for is resolved or open again, and the one that told of
+/// its hanging is over. `made_for` is the former.
+pub(crate) async fn refund_ended_in_tx(
+    kassa: &Kassa,
+    tx: &Tx,
+    payment: &mut PaymentTransaction,
+    refund: &RefundTransaction,
+    made_for: Option<AnomalyId>,
+) -> Result<(), Error> {
+    if !refund.status.is_final() {
+        return Ok(());
+    }
+    let is_success = refund.status == RefundStatus::Success;
+    let hung = tx
+        .find_open_anomaly_of_refund_for_update_in_tx(refund.id, AnomalyKind::RefundAbnormal)
+        .await?;
+    if let Some(hung) = hung {
+        let (action, request) = match hung.get().requested.clone() {
+            Some(request) if is_success => (ResolutionAction::RefundToMerchant, request),
+            _ => (ResolutionAction::Settled, settled(refund)),
+        };
+        close_in_tx(kassa, tx, Some(payment), hung, action, request).await?;
+    }
+    let Some(made_for) = made_for else {
+        return Ok(());
+    };
+    let locked = tx.load_anomaly_for_update_in_tx(made_for).await?;
+    if locked.get().resolution.is_some() {
+        return Ok(());
+    }
+    if is_success {
+        let request = locked.get().requested.clone();
+        let request = request.unwrap_or_else(|| settled(refund));
+        let action = ResolutionAction::Refund;
+        close_in_tx(kassa, tx, Some(payment), locked, action, request).await?;
+    } else {
+        let open = Anomaly {
+            refund_due_at: None,
+            requested: None,
+            ..locked.get().clone()
+        };
+        tx.update_anomaly_in_tx(locked, &open).await?;
+        tracing::error!(
+            anomaly.id = %open.id,
+            anomaly.kind = open.kind.as_str(),
+            payment.id = %payment.id,
+            refund.id = %refund.id,
+            refund.error_code = refund.failure.as_ref().map(|failure| failure.code.as_str()),
+            "the refund of an anomaly failed: it waits for people"
+        );
+    }
+    Ok(())
+}
+
+fn settled(refund: &RefundTransaction) -> ResolutionRequest {
+    let end = match refund.status {
+        RefundStatus::Success => "succeeded",
+        RefundStatus::Failed => "failed",
+        RefundStatus::Pending | RefundStatus::Processing => "is under way",
+    };
+    ResolutionRequest {
+        by: KASSA.to_owned(),
+        reason: format!("the refund {} {end}", refund.id),
+    }
+}
+
+/// All of a duplicate was given back at the gateway's console: nothing is left to decide.
+pub(crate) async fn duplicate_given_back_in_tx(
+    kassa: &Kassa,
+    tx: &Tx,
+    payment: &mut PaymentTransaction,
+    attempt: AttemptId,
+) -> Result<(), Error> {
+    let open = tx
+        .list_open_anomalies_for_update_in_tx(payment.id, AnomalyKind::DuplicatePayment)
+        .await?;
+    for locked in open {
+        if locked.get().attempt_id() == Some(attempt) {
+            let request = ResolutionRequest {
+                by: KASSA.to_owned(),
+                reason: "given back at the gateway's console".to_owned(),
+            };
+            let action = ResolutionAction::Refund;
+            close_in_tx(kassa, tx, Some(&mut *payment), locked, action, request).await?;
+        }
+    }
+    Ok(())
+}
