@@ -136,6 +136,45 @@ impl TestApp {
         events
     }
 
+    /// The anomalies of one payment, oldest first, by `ListAnomalies`.
+    pub async fn anomalies_shown(&self, id: &str) -> Vec<v1::Anomaly> {
+        let request = v1::ListAnomaliesRequest {
+            transaction_id: id.to_owned(),
+            ..Default::default()
+        };
+        let answer = self.shop.operations().list_anomalies(request).await;
+        let mut anomalies = answer.expect("the anomalies").into_inner().anomalies;
+        anomalies.reverse();
+        anomalies
+    }
+
+    /// `ResolveAnomaly`, with a reason.
+    pub async fn resolve(
+        &self,
+        anomaly_id: &str,
+        action: v1::ResolutionAction,
+    ) -> Result<v1::ResolveAnomalyResponse, Status> {
+        let request = v1::ResolveAnomalyRequest {
+            anomaly_id: anomaly_id.to_owned(),
+            action: action.into(),
+            reason: "the payer called".to_owned(),
+        };
+        let answer = self.shop.operations().resolve_anomaly(request).await?;
+        Ok(answer.into_inner())
+    }
+
+    /// The refunds of one payment, oldest first, by `ListRefunds`.
+    pub async fn refunds_of(&self, id: &str) -> Vec<v1::RefundTransaction> {
+        let request = v1::ListRefundsRequest {
+            transaction_id: id.to_owned(),
+            ..Default::default()
+        };
+        let answer = self.shop.refunds().list_refunds(request).await;
+        let mut refunds = answer.expect("the refunds").into_inner().refunds;
+        refunds.reverse();
+        refunds
+    }
+
     /// Every notification in the inbox, by `ListNotifications`.
     pub async fn notifications(&self) -> Vec<v1::Notification> {
         let request = v1::ListNotificationsRequest {

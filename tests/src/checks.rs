@@ -158,6 +158,16 @@ impl TestApp {
 
     /// What we say that a gateway holds for an account, in minor units.
     async fn receivable(&self, code: &str) -> i64 {
+        self.balance(code, LedgerAccountKind::GatewayReceivable)
+            .await
+    }
+
+    /// Money of an account whose owner is not decided, in minor units: negative, since we owe it.
+    pub async fn suspense(&self, code: &str) -> i64 {
+        self.balance(code, LedgerAccountKind::Suspense).await
+    }
+
+    async fn balance(&self, code: &str, kind: LedgerAccountKind) -> i64 {
         let store = &self.kassa().store;
         let code = AccountCode::try_new(code.to_owned()).expect("a code");
         let account = store
@@ -165,7 +175,7 @@ impl TestApp {
             .await
             .expect("the store answers");
         let key = LedgerAccountKey {
-            kind: LedgerAccountKind::GatewayReceivable,
+            kind,
             owner: account.expect("a planted account").account.id.to_string(),
             currency: Currency::CNY,
         };

@@ -41,6 +41,8 @@ pub enum Operation {
     Refund,
     /// Asking for a refund's state.
     RefundQuery,
+    /// Sending a refund that hangs to the merchant.
+    AbnormalRefund,
     /// Fetching platform certificates.
     Certificates,
     /// A call that could not be understood.

@@ -74,7 +74,7 @@ pub(crate) fn id(request: &v1::GetAnomalyRequest) -> Result<AnomalyId, Error> {
 pub(crate) fn resolve(request: &v1::ResolveAnomalyRequest) -> Result<ResolveAnomaly, Error> {
     let mut fields = Fields::default();
     let id = fields.required("anomaly_id", &request.anomaly_id, str::parse);
-    let action = fields.choice("action", request.action, |action| Some(action));
+    let action = fields.choice("action", request.action, Some);
     let action = action.and_then(|chosen| {
         let action = action_in(chosen);
         if action.is_none() {

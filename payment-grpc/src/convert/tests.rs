@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use kassa_core::Secret;
+use kassa_core::anomaly::AnomalyKind;
 use kassa_core::text::AppId;
 use pbjson_types::{Duration, Timestamp};
 use proto::v1;
@@ -465,4 +466,67 @@ fn a_refund_of_nothing_is_refused() {
             "reason: must have at most 80 characters"
         ]
     );
+}
+
+#[test]
+fn an_anomaly_is_resolved_by_an_action_that_can_be_asked_for_and_with_a_reason() {
+    let request = v1::ResolveAnomalyRequest {
+        anomaly_id: "1".to_owned(),
+        action: v1::ResolutionAction::Settled.into(),
+        reason: String::new(),
+    };
+    let wrong = found(anomaly::resolve(&request));
+    assert_eq!(
+        wrong,
+        [
+            "anomaly_id: must be 32 lowercase hexadecimal characters",
+            "action: cannot be asked for",
+            "reason: is required"
+        ]
+    );
+    let wrong = found(anomaly::resolve(&v1::ResolveAnomalyRequest::default()));
+    assert_eq!(
+        wrong,
+        [
+            "anomaly_id: is required",
+            "action: is required",
+            "reason: is required"
+        ]
+    );
+}
+
+#[test]
+fn what_is_wrong_with_a_list_of_anomalies_is_said_at_once() {
+    let (keyring, app) = (keyring(), app("shop"));
+    let paging = Paging {
+        app: &app,
+        keyring: &keyring,
+    };
+    let request = v1::ListAnomaliesRequest {
+        page_size: -1,
+        status: 77,
+        kind: 77,
+        transaction_id: "1".to_owned(),
+        app_id: "Shop".to_owned(),
+        ..Default::default()
+    };
+    let wrong = found(anomaly::list(&request, paging));
+    assert_eq!(wrong.len(), 5, "{wrong:?}");
+}
+
+#[test]
+fn every_kind_of_anomaly_can_be_asked_for() {
+    let (keyring, app) = (keyring(), app("shop"));
+    let paging = Paging {
+        app: &app,
+        keyring: &keyring,
+    };
+    for kind in AnomalyKind::ALL {
+        let request = v1::ListAnomaliesRequest {
+            kind: flows::resource::anomaly_kind(*kind).into(),
+            ..Default::default()
+        };
+        let wanted = anomaly::list(&request, paging).unwrap();
+        assert_eq!(wanted.filter.kind, Some(*kind));
+    }
 }

@@ -3,6 +3,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use flows::{FieldViolation, Reason};
+use kassa_core::anomaly::{AnomalyKind, ResolutionAction};
 use kassa_core::app::Scope;
 use kassa_core::channel::Channel;
 use kassa_core::payment::{Failure, PaymentStatus};
@@ -64,6 +65,16 @@ fn payment_samples() -> Vec<(&'static str, flows::Error)> {
         min: Some(cny(100)),
         max: Some(cny(50_000)),
     };
+    let anomaly_resolved = E::AnomalyResolved {
+        anomaly_id: id(),
+        resolution: ResolutionAction::Accept,
+    };
+    let anomaly_action = E::AnomalyAction {
+        anomaly_id: id(),
+        kind: AnomalyKind::AmountMismatch,
+        action: ResolutionAction::Refund,
+        why: "only late and duplicate money can be refunded",
+    };
     let gateway_refused = E::GatewayRefused {
         channel: Channel::Alipay,
         transaction_id: id(),
@@ -80,6 +91,8 @@ fn payment_samples() -> Vec<(&'static str, flows::Error)> {
             },
         ),
         ("limits", limits),
+        ("anomaly_resolved", anomaly_resolved),
+        ("anomaly_action", anomaly_action),
         ("account_unusable", E::AccountUnusable { account: id() }),
         ("gateway_refused", gateway_refused),
         (

@@ -110,7 +110,12 @@ async fn money_for_a_closed_payment_is_booked_and_people_are_told() {
     let told = kinds(&app.events_of(&created.id).await);
     assert_eq!(
         told,
-        ["payment.pending", "payment.closed", "payment.succeeded"]
+        [
+            "payment.pending",
+            "payment.closed",
+            "payment.succeeded",
+            "anomaly.opened"
+        ]
     );
     let refund = app.refund(&created.id, "sorry", "7.00").await.unwrap();
     app.settle().await;

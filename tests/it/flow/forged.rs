@@ -6,6 +6,7 @@ use kassa_core::anomaly::AnomalyKind;
 use proto::v1::{NotificationStatus, PaymentStatus};
 use sandbox::{CallbackFault, FaultRule};
 use tests::callback::Post;
+use tests::event::kinds;
 use tests::{Created, TestApp, Wish};
 
 /// Every so many bytes of a callback one is altered; a prime, so that no pattern is skipped.
@@ -155,6 +156,16 @@ async fn a_lie_pays_nothing(wish: Wish, fault: CallbackFault, kind: AnomalyKind)
     assert!(app.control.replay(lie).await.unwrap().acknowledged);
     app.run_until_idle().await;
     assert_eq!(app.anomalies().await, [kind]);
+    // It is told where the order is: in its payment's sequence, or to the operators.
+    let told = kinds(&app.events_of(&created.id).await);
+    if app.anomalies_of(&created.id).await.is_empty() {
+        assert_eq!(told, ["payment.pending"]);
+        assert_eq!(app.operations_events().await.len(), 1, "once");
+    } else {
+        assert_eq!(told, ["payment.pending", "anomaly.opened"], "once");
+        let found = &app.anomalies_shown(&created.id).await[0].evidence;
+        assert_ne!(found["amount_found"], found["amount_requested"]);
+    }
     let truth = app.sync(&created.id).await.unwrap();
     assert_eq!(truth.status(), PaymentStatus::PaidSuccess);
     app.finish().await;

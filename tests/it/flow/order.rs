@@ -78,7 +78,7 @@ async fn a_create_for_a_paid_order_is_refused() {
 }
 
 /// A second order for one payment, placed at the gateway as a retry would place it.
-async fn second_attempt(app: &TestApp, id: &str) -> String {
+pub(super) async fn second_attempt(app: &TestApp, id: &str) -> String {
     let first = app.attempts(id).await.remove(0);
     let kassa = app.kassa();
     let attempt = Attempt {
@@ -140,7 +140,7 @@ async fn a_second_payment_of_what_is_paid_goes_to_suspense_and_people_are_told()
     );
     assert_eq!(
         kinds(&app.events().await),
-        ["payment.pending", "payment.succeeded"]
+        ["payment.pending", "payment.succeeded", "anomaly.opened"]
     );
     let told_again: Vec<_> = app
         .control

@@ -51,6 +51,21 @@ fn a_payment_debits_the_gateway_and_credits_the_app() {
 }
 
 #[test]
+fn a_refund_of_a_duplicate_empties_suspense_and_leaves_the_app_alone() {
+    let taken = booking(700).unexpected_payment("a".to_owned()).unwrap();
+    let back = booking(700).duplicate_refund("r".to_owned()).unwrap();
+    for entry in taken.entries() {
+        assert_ne!(entry.account.kind, LedgerAccountKind::AppPayable);
+        let other = back
+            .entries()
+            .iter()
+            .find(|other| other.account == entry.account)
+            .unwrap();
+        assert_eq!(entry.amount_minor + other.amount_minor, 0);
+    }
+}
+
+#[test]
 fn a_refund_is_the_payment_the_other_way_round() {
     let paid = booking(700).payment("a".to_owned()).unwrap();
     let back = booking(700).refund("r".to_owned()).unwrap();

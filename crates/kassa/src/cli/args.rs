@@ -271,6 +271,7 @@ Example of apps.toml:
   scopes = [\"payments:write\", \"payments:read\", \"refunds:write\", \"refunds:read\", \"events:read\"]
   channel_accounts = [\"alipay-main\", \"wechat-main\"]   # in order of preference
   active = true
+  policies = { refund_late_payments = true, refund_duplicate_payments = true }
 
   [[app.keys]]                               # `kassa token keygen --app shop` prints this block
   kid = \"shop-2026\"
@@ -281,7 +282,7 @@ Examples:
   kassa app apply -f apps.toml --dry-run
   kassa app apply -f apps.toml")]
     Apply(File),
-    /// List apps: scopes, accounts and key ids
+    /// List apps: scopes, accounts, key ids and policies
     #[command(after_help = "Example:\n  kassa app list --json")]
     List,
 }

@@ -55,6 +55,12 @@ pub async fn list(global: &Global, output: Output) -> anyhow::Result<Outcome> {
         output.line(format_args!("    scopes    {}", scopes.join(" ")))?;
         output.line(format_args!("    accounts  {}", codes.join(" ")))?;
         output.line(format_args!("    keys      {}", kids.join(" ")))?;
+        let policies = app.policies;
+        output.line(format_args!(
+            "    refunds   late {}, duplicate {}",
+            automatic(policies.refund_late_payments),
+            automatic(policies.refund_duplicate_payments)
+        ))?;
         shown.push(json!({
             "app_id": app.id,
             "display_name": app.display_name,
@@ -63,9 +69,19 @@ pub async fn list(global: &Global, output: Output) -> anyhow::Result<Outcome> {
             "scopes": scopes,
             "channel_accounts": codes,
             "kids": kids,
+            "policies": policies,
         }));
     }
     output.object(&shown)?;
     telemetry.shutdown().await?;
     Ok(Outcome::Done)
+}
+
+/// Who gives unexpected money back.
+fn automatic(is_automatic: bool) -> &'static str {
+    if is_automatic {
+        "by itself"
+    } else {
+        "by people"
+    }
 }

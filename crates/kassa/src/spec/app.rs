@@ -5,7 +5,7 @@ use std::path::Path;
 
 use flows::app::NewApp;
 use flows::{Kassa, app};
-use kassa_core::app::{App, AppKey, KeyAlgorithm, Policies, Scope};
+use kassa_core::app::{App, AppKey, KeyAlgorithm, OPERATIONS_APP, Policies, Scope};
 use kassa_core::text::{AccountCode, AppId};
 use serde::Deserialize;
 
@@ -79,6 +79,9 @@ pub fn load(path: &Path) -> Result<Vec<NewApp>, BadInput> {
 }
 
 fn read(entry: Entry, path: &Path, at: &str, problems: &mut Vec<String>) -> Option<NewApp> {
+    if entry.id == OPERATIONS_APP {
+        problems.push(format!("{at}.id: {OPERATIONS_APP} is Kassa's own"));
+    }
     let id = AppId::try_new(entry.id)
         .map_err(|error| problems.push(format!("{at}.id: {error}")))
         .ok();
@@ -208,6 +211,7 @@ fn differences(app: &App, wanted: &NewApp) -> Vec<String> {
         ("scopes", app.scopes != wanted.scopes),
         ("keys", app.keys != wanted.keys),
         ("active", app.is_active != wanted.is_active),
+        ("policies", app.policies != wanted.policies),
     ];
     pairs
         .into_iter()

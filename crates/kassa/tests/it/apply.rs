@@ -203,6 +203,19 @@ async fn an_app_is_applied_once_and_its_accounts_and_keys_must_exist() {
         serde_json::json!(["alipay-main"])
     );
     assert_eq!(list[0]["version"], 1);
+    assert_eq!(
+        list[0]["policies"]["refund_late_payments"], true,
+        "the default"
+    );
+
+    let policies = "policies = { refund_late_payments = false }\n";
+    let block = format!("{policies}{block}");
+    place.write("apps.toml", &app("alipay-main", &block));
+    assert_eq!(change(&run()).0, "update");
+    assert_eq!(change(&run()).0, "unchanged");
+    let list = place.run(&["app", "list", "--json"]).json();
+    assert_eq!(list[0]["policies"]["refund_late_payments"], false);
+    assert_eq!(list[0]["policies"]["refund_duplicate_payments"], true);
 
     let doctor = place.run(&["doctor", "--json"]);
     assert_eq!(doctor.code, 0, "{}", doctor.stdout);

@@ -147,6 +147,24 @@ const REFUND: &[Field] = &[
     optional("goods_detail", Kind::List(REFUND_GOODS)),
 ];
 
+const ABNORMAL_REFUND: &[Field] = &[
+    required(
+        "out_refund_no",
+        Kind::Chars {
+            min: 1,
+            max: 64,
+            allowed: is_refund_number_character,
+        },
+    ),
+    required(
+        "type",
+        Kind::Choice(&["USER_BANK_CARD", "MERCHANT_BANK_CARD"]),
+    ),
+    optional("bank_type", text(16)),
+    optional("bank_account", text(1024)),
+    optional("real_name", text(1024)),
+];
+
 /// The table of a route; `None` where there is no body.
 pub(super) fn of(route: &Route) -> Option<&'static [Field]> {
     match route {
@@ -155,6 +173,7 @@ pub(super) fn of(route: &Route) -> Option<&'static [Field]> {
         Route::Create(_) => Some(ORDER),
         Route::Close(_) => Some(CLOSE),
         Route::Refund => Some(REFUND),
+        Route::AbnormalRefund(_) => Some(ABNORMAL_REFUND),
         Route::QueryByNumber(_)
         | Route::QueryById(_)
         | Route::RefundQuery(_)

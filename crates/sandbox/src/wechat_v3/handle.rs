@@ -93,6 +93,7 @@ pub(super) fn perform(shared: &Arc<Shared>, asked: &Asked<'_>) -> Result<Reply, 
         }
         Route::Refund => refund::create(shared, asked),
         Route::RefundQuery(number) => refund::query(shared, asked, number),
+        Route::AbnormalRefund(id) => refund::apply_abnormal(shared, asked, id),
         Route::Certificates => certificates(shared, asked.merchant),
     }
 }

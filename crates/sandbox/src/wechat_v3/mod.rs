@@ -38,6 +38,8 @@ enum Route {
     Close(String),
     Refund,
     RefundQuery(String),
+    /// By WeChat Pay's own number of the refund.
+    AbnormalRefund(String),
     Certificates,
 }
 
@@ -72,6 +74,14 @@ impl Route {
             ["v3", "refund", "domestic", "refunds", number] if get => {
                 Some(Self::RefundQuery((*number).to_owned()))
             }
+            [
+                "v3",
+                "refund",
+                "domestic",
+                "refunds",
+                id,
+                "apply-abnormal-refund",
+            ] if post => Some(Self::AbnormalRefund((*id).to_owned())),
             ["v3", "certificates"] if get => Some(Self::Certificates),
             _ => None,
         }
@@ -84,6 +94,7 @@ impl Route {
             Self::Close(_) => Operation::Close,
             Self::Refund => Operation::Refund,
             Self::RefundQuery(_) => Operation::RefundQuery,
+            Self::AbnormalRefund(_) => Operation::AbnormalRefund,
             Self::Certificates => Operation::Certificates,
         }
     }
@@ -99,9 +110,11 @@ impl Route {
         let (out_trade_no, out_refund_no) = match self {
             Self::QueryByNumber(number) | Self::Close(number) => (number.clone(), String::new()),
             Self::RefundQuery(number) => (String::new(), number.clone()),
-            Self::Create(_) | Self::Refund | Self::QueryById(_) | Self::Certificates => {
-                (field("out_trade_no"), field("out_refund_no"))
-            }
+            Self::Create(_)
+            | Self::Refund
+            | Self::AbnormalRefund(_)
+            | Self::QueryById(_)
+            | Self::Certificates => (field("out_trade_no"), field("out_refund_no")),
         };
         Call {
             gateway: Gateway::WechatV3,

@@ -129,6 +129,44 @@ pub(super) fn query(shared: &Shared, asked: &Asked<'_>, number: &str) -> Result<
     Ok(Reply::Ok(refund_object(order, refund)))
 }
 
+/// Sends a refund that the payer's card refused another way: it is being processed again.
+pub(super) fn apply_abnormal(
+    shared: &Shared,
+    asked: &Asked<'_>,
+    refund_id: &str,
+) -> Result<Reply, Refusal> {
+    let invalid = |message: &str| Refusal::new(400, "INVALID_REQUEST", message);
+    let number = asked.text("out_refund_no").unwrap_or_default();
+    let to_payer = asked.text("type") == Some("USER_BANK_CARD");
+    let names_card = ["bank_type", "bank_account", "real_name"].map(|name| asked.text(name));
+    if to_payer && names_card.iter().any(Option::is_none) {
+        return Err(Refusal::bad("/bank_account", "is missing"));
+    }
+    if !to_payer && names_card.iter().any(Option::is_some) {
+        return Err(Refusal::bad(
+            "/bank_account",
+            "is not for the merchant's card",
+        ));
+    }
+    let mut state = shared.state();
+    let missing = || Refusal::new(404, "RESOURCE_NOT_EXISTS", "退款单不存在");
+    let key = state
+        .find_refund(&asked.merchant.mchid, number)
+        .ok_or_else(missing)?;
+    let refund = state.refund_mut(&key).ok_or_else(missing)?;
+    if refund.refund_id != refund_id {
+        return Err(invalid("微信支付退款单号与商户退款单号不匹配"));
+    }
+    if refund.status != RefundStatus::Abnormal {
+        return Err(invalid("退款单状态不是退款异常"));
+    }
+    refund.status = RefundStatus::Processing;
+    refund.settled_at = None;
+    let found = find_refund(&state, &asked.merchant.mchid, number);
+    let (order, refund) = found.ok_or_else(missing)?;
+    Ok(Reply::Ok(refund_object(order, refund)))
+}
+
 fn find_refund<'a>(state: &'a State, mchid: &str, number: &str) -> Option<(&'a Order, &'a Refund)> {
     let key = state.find_refund(mchid, number)?;
     let refund = state.refund(&key)?;

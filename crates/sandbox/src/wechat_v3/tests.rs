@@ -337,6 +337,59 @@ async fn refunds_are_checked_and_settle_as_told() {
 }
 
 #[tokio::test]
+async fn only_a_refund_that_hangs_is_sent_another_way_and_then_it_moves_again() {
+    let bed = Bed::start().await;
+    bed.wechat_order("T00001", 100).await;
+    bed.control.pay("T00001").unwrap();
+    let body = bed.wechat_refund("T00001", "R1", (100, 100));
+    let accepted = bed.wechat_call("POST", REFUNDS, &body).await;
+    let id = text(&accepted.body["refund_id"]).to_owned();
+    let apply = async |id: &str, body: Value| {
+        let path = format!("{REFUNDS}/{id}/apply-abnormal-refund");
+        bed.wechat_call("POST", &path, &body).await
+    };
+    let to_merchant = json!({"out_refund_no": "R1", "type": "MERCHANT_BANK_CARD"});
+    let early = apply(&id, to_merchant.clone()).await;
+    assert_eq!(early.outcome(), "400 INVALID_REQUEST", "it does not hang");
+    bed.control
+        .settle_refund("R1", RefundOutcome::Abnormal)
+        .unwrap();
+    for (id, body, outcome) in [
+        ("1", to_merchant.clone(), "400 INVALID_REQUEST"),
+        (
+            id.as_str(),
+            json!({"out_refund_no": "R9", "type": "MERCHANT_BANK_CARD"}),
+            "404 RESOURCE_NOT_EXISTS",
+        ),
+        (
+            id.as_str(),
+            json!({"out_refund_no": "R1"}),
+            "400 PARAM_ERROR",
+        ),
+        (
+            id.as_str(),
+            json!({"out_refund_no": "R1", "type": "USER_BANK_CARD"}),
+            "400 PARAM_ERROR",
+        ),
+        (
+            id.as_str(),
+            json!({"out_refund_no": "R1", "type": "MERCHANT_BANK_CARD", "real_name": "x"}),
+            "400 PARAM_ERROR",
+        ),
+    ] {
+        assert_eq!(apply(id, body).await.outcome(), outcome);
+    }
+    let moving = apply(&id, to_merchant.clone()).await;
+    assert_eq!(moving.body["status"], "PROCESSING");
+    let again = apply(&id, to_merchant).await;
+    assert_eq!(again.outcome(), "400 INVALID_REQUEST", "it moves");
+    bed.control
+        .settle_refund("R1", RefundOutcome::Success)
+        .unwrap();
+    assert_eq!(bed.control.books()[0].refunded_minor, 100);
+}
+
+#[tokio::test]
 async fn every_end_of_a_refund_is_told() {
     let bed = Bed::start().await;
     bed.wechat_order("T00001", 100).await;

@@ -331,6 +331,14 @@ async fn a_server_in_trouble_or_a_cut_connection_leaves_the_outcome_unknown() {
 }
 
 #[tokio::test]
+async fn no_refund_is_sent_to_the_merchant_since_none_hangs() {
+    let (alipay, server) = answering_raw(None).await;
+    let refused = alipay.refund_to_merchant(&refund(), "1").await;
+    assert!(matches!(refused, Err(CallError::Refused(_))), "{refused:?}");
+    assert!(server.requests().is_empty());
+}
+
+#[tokio::test]
 async fn without_a_connection_nothing_was_sent() {
     let gateway = open(settings(&Loopback::closed_url().await));
     assert!(matches!(

@@ -3,7 +3,9 @@
 use http::StatusCode;
 use serde_json::json;
 
-use super::super::failure::Operation::{self, Close, Place, Query, Refund, RefundQuery};
+use super::super::failure::Operation::{
+    self, AbnormalRefund, Close, Place, Query, Refund, RefundQuery,
+};
 use super::super::failure::{Verdict, verdict};
 use crate::CallError;
 
@@ -53,6 +55,11 @@ const TABLE: &[(Operation, u16, &str, &str)] = &[
     (Query, 429, "", "later"),
     (Refund, 429, "FREQUENCY_LIMITED", "unknown"),
     (Refund, 429, "", "unknown"),
+    (AbnormalRefund, 400, "INVALID_REQUEST", "refused"),
+    (AbnormalRefund, 404, "RESOURCE_NOT_EXISTS", "refused"),
+    (AbnormalRefund, 404, "", "unknown"),
+    (AbnormalRefund, 429, "FREQUENCY_LIMITED", "unknown"),
+    (AbnormalRefund, 403, "NOT_ENOUGH", "later"),
     (Place, 500, "SYSTEM_ERROR", "unknown"),
     (Refund, 400, "SYSTEM_ERROR", "unknown"),
     (Place, 503, "SERVICE_UNAVAILABLE", "unknown"),

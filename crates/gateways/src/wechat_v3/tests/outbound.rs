@@ -308,6 +308,27 @@ async fn a_refund_is_accepted_first_and_its_query_tells_the_rest() {
 }
 
 #[tokio::test]
+async fn a_refund_that_hangs_is_sent_to_the_merchants_card_without_any_of_the_payers_data() {
+    let (gateway, server) = answering(Some(answer(200, &refund_answer("PROCESSING")))).await;
+    let report = gateway.refund_to_merchant(&refund(), "F/1").await.unwrap();
+    assert_eq!(report.state, ReportedRefund::Processing);
+    let sent = &server.requests()[0];
+    assert_eq!(sent.method, "POST");
+    assert_eq!(
+        sent.target,
+        "/v3/refund/domestic/refunds/F%2F1/apply-abnormal-refund"
+    );
+    let body: Value = serde_json::from_slice(&sent.body).unwrap();
+    assert_eq!(
+        body,
+        json!({"out_refund_no": REFUND_NUMBER, "type": "MERCHANT_BANK_CARD"})
+    );
+    let (gateway, _server) = answering(Some(refusal(400, "INVALID_REQUEST"))).await;
+    let refused = gateway.refund_to_merchant(&refund(), "F1").await;
+    assert!(matches!(refused, Err(CallError::Refused(_))), "{refused:?}");
+}
+
+#[tokio::test]
 async fn a_success_that_is_unsigned_badly_signed_or_stale_is_unknown() {
     let body = refund_answer("SUCCESS");
     let unsigned = http_response(200, &[], body.as_bytes());
