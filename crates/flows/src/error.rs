@@ -315,21 +315,13 @@ impl Error {
                 ("action", action.as_str().to_owned()),
             ],
             Self::NoChannelAccount { channel } => vec![("channel", channel.as_str().to_owned())],
-            Self::AmountOutsideLimits { min, max } => [("amount_min", min), ("amount_max", max)]
-                .into_iter()
-                .filter_map(|(key, limit)| limit.map(|limit| (key, limit.to_string())))
-                .collect(),
+            Self::AmountOutsideLimits { min, max } => limits(*min, *max),
             Self::AccountUnusable { account } => vec![("channel_account_id", account.clone())],
             Self::GatewayRefused {
                 channel,
                 transaction_id,
                 failure,
-            } => vec![
-                ("channel", channel.as_str().to_owned()),
-                ("transaction_id", transaction_id.clone()),
-                ("gateway_code", failure.code.clone()),
-                ("gateway_message", failure.message.clone()),
-            ],
+            } => refusal(*channel, transaction_id, failure),
             Self::OutcomeUnknown { transaction_id } => {
                 vec![("transaction_id", transaction_id.clone())]
             }
@@ -342,6 +334,26 @@ impl Error {
         };
         pairs.into_iter().collect()
     }
+}
+
+fn refusal(
+    channel: Channel,
+    transaction_id: &str,
+    failure: &Failure,
+) -> Vec<(&'static str, String)> {
+    vec![
+        ("channel", channel.as_str().to_owned()),
+        ("transaction_id", transaction_id.to_owned()),
+        ("gateway_code", failure.code.clone()),
+        ("gateway_message", failure.message.clone()),
+    ]
+}
+
+fn limits(min: Option<Money>, max: Option<Money>) -> Vec<(&'static str, String)> {
+    [("amount_min", min), ("amount_max", max)]
+        .into_iter()
+        .filter_map(|(key, limit)| limit.map(|limit| (key, limit.to_string())))
+        .collect()
 }
 
 fn count(fields: usize) -> String {

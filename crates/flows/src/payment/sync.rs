@@ -34,7 +34,7 @@ pub async fn sync(kassa: &Kassa, app: &AppId, id: TransactionId) -> Result<Payme
             resource: "payment",
             name: id.to_string(),
         })?;
-    sync_payment(kassa, &payment).await?;
+    Box::pin(sync_payment(kassa, &payment)).await?;
     let payment = place::load(kassa, id).await?;
     let attempt = place::load_attempt(kassa, &payment).await?;
     let prepay = if payment.status.is_pending() {
@@ -60,7 +60,7 @@ pub async fn sync_task(kassa: &Kassa, envelope: &Envelope) -> Result<Disposition
     };
     match kassa.store.find_payment(command.transaction_id).await? {
         Some(payment) => {
-            sync_payment(kassa, &payment).await?;
+            Box::pin(sync_payment(kassa, &payment)).await?;
             Ok(Disposition::Done)
         }
         None => Ok(Disposition::Park(format!(
