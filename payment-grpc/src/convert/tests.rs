@@ -479,7 +479,7 @@ fn an_anomaly_is_resolved_by_an_action_that_can_be_asked_for_and_with_a_reason()
     assert_eq!(
         wrong,
         [
-            "anomaly_id: must be 32 lowercase hexadecimal characters",
+            "anomaly_id: not an id: expected 32 lowercase hexadecimal characters",
             "action: cannot be asked for",
             "reason: is required"
         ]
