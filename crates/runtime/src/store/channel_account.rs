@@ -1,5 +1,7 @@
 //! Channel accounts: table `channel_accounts`. Credentials are bytes here: only the keyring opens them.
 
+use std::collections::BTreeMap;
+
 use entities::channel_account::{ActiveModel, Column, Entity, Model};
 use kassa_core::Money;
 use kassa_core::channel::{AccountLimits, ChannelAccount};
@@ -65,6 +67,27 @@ impl Store {
             fetch_all(self.db(), "list channel accounts", query).await?,
             read,
         )
+    }
+
+    /// The codes of these accounts: what people call them.
+    pub async fn channel_account_codes(
+        &self,
+        ids: &[ChannelAccountId],
+    ) -> Result<BTreeMap<ChannelAccountId, AccountCode>, StoreError> {
+        let rows: Vec<(String, String)> = Entity::find()
+            .select_only()
+            .columns([Column::Id, Column::Code])
+            .filter(Column::Id.is_in(ids.iter().map(ToString::to_string)))
+            .into_tuple()
+            .all(self.db())
+            .await
+            .map_err(|error| StoreError::query("read codes of channel accounts", error))?;
+        rows.iter()
+            .map(|(id, code)| {
+                let reader = RowReader::new(TABLE, id);
+                Ok((reader.parse("id", id)?, reader.text("code", code)?))
+            })
+            .collect()
     }
 
     /// A number that grows whenever an account is made or changed: as long as it stays the same, what

@@ -66,9 +66,10 @@ pub use audit::{AUDIT_BREAKS_MAX, AuditBreak, AuditFault, AuditRecord, AuditRepo
 pub use channel_account::SealedAccount;
 pub use error::StoreError;
 pub use ledger::{BooksReport, DIFFERENCES_MAX, Difference, Posted, TransferRecord};
-pub use notification::{Inserted, NotificationFilter, NotificationRecord};
+pub use notification::{Inserted, NotificationFilter, NotificationRecord, NotificationTrace};
 pub use outbox::{
-    Backlog, Destination, EventRow, MARK_BATCH_MAX, NewCommand, NewEvent, OUTBOX_SHARDS, OutboxRow,
+    Backlog, Destination, EventRow, MARK_BATCH_MAX, NewCommand, NewEvent, OUTBOX_SHARDS,
+    OutboxContent, OutboxRow, OutboxTrace, ShardLease, WaitingRow,
 };
 pub use page::{PAGE_LIMIT_MAX, Page};
 pub use payment::{PAYMENTS_OF_ORDER_MAX, PaymentFilter};

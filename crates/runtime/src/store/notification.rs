@@ -4,13 +4,15 @@
 use chrono::{DateTime, Utc};
 use entities::notification::{ActiveModel, Column, Entity, Model};
 use kassa_core::id::{ChannelAccountId, NotificationId, TransactionId};
-use kassa_core::notification::{Notification, NotificationStatus};
+use kassa_core::notification::{CallbackRoute, Notification, NotificationStatus};
 use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::OnConflict;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Select};
+use sea_orm::sea_query::{OnConflict, Order};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+};
 
 use super::row::{RowReader, exactly_one, fetch_all, fetch_one, read_all, to_json, to_micros};
-use super::{Page, Store, StoreError, Tx, lock_row};
+use super::{PAGE_LIMIT_MAX, Page, Store, StoreError, Tx, lock_row};
 
 const TABLE: &str = "notifications";
 
@@ -42,6 +44,27 @@ pub struct NotificationRecord {
     pub note: Option<String>,
 }
 
+/// That a notification came and what came of it, without what it says: bodies hold payers' data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotificationTrace {
+    /// Our id.
+    pub id: NotificationId,
+    /// The account whose keys verified it.
+    pub channel_account_id: ChannelAccountId,
+    /// The route that it came in by.
+    pub route: CallbackRoute,
+    /// The gateway's own identity of it.
+    pub key: String,
+    /// What came of it.
+    pub status: NotificationStatus,
+    /// For people: why.
+    pub note: Option<String>,
+    /// When it was received.
+    pub received_at: DateTime<Utc>,
+    /// When it was processed.
+    pub processed_at: Option<DateTime<Utc>>,
+}
+
 /// Which notifications are listed; what is `None` does not matter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NotificationFilter {
@@ -63,7 +86,32 @@ impl Store {
         let rows = fetch_all(self.db(), "list notifications", listing(filter, page)).await?;
         read_all(rows, read)
     }
+
+    /// The notifications that speak of a payment, oldest first, at most [`PAGE_LIMIT_MAX`].
+    pub async fn list_notifications_of(
+        &self,
+        transaction: TransactionId,
+    ) -> Result<Vec<NotificationTrace>, StoreError> {
+        let rows: Vec<TraceColumns> = of_payment(transaction)
+            .into_tuple()
+            .all(self.db())
+            .await
+            .map_err(|error| StoreError::query("list notifications of a payment", error))?;
+        rows.into_iter().map(read_trace).collect()
+    }
 }
+
+/// The columns of [`of_payment`], in its order.
+type TraceColumns = (
+    String,
+    String,
+    String,
+    String,
+    String,
+    Option<String>,
+    DateTime<Utc>,
+    Option<DateTime<Utc>>,
+);
 
 impl Tx {
     /// Puts a notification into the inbox unless it is there already. While another transaction is
@@ -154,6 +202,40 @@ pub(crate) fn listing(filter: &NotificationFilter, page: &Page) -> Select<Entity
         query = query.filter(Column::TransactionId.eq(transaction.to_string()));
     }
     page.apply(query, Column::ReceivedAt, Column::Id)
+}
+
+pub(crate) fn of_payment(transaction: TransactionId) -> Select<Entity> {
+    Entity::find()
+        .select_only()
+        .columns([
+            Column::Id,
+            Column::ChannelAccountId,
+            Column::Route,
+            Column::NotificationKey,
+            Column::Status,
+            Column::Note,
+            Column::ReceivedAt,
+            Column::ProcessedAt,
+        ])
+        .filter(Column::TransactionId.eq(transaction.to_string()))
+        .order_by(Column::ReceivedAt, Order::Asc)
+        .order_by(Column::Id, Order::Asc)
+        .limit(PAGE_LIMIT_MAX)
+}
+
+fn read_trace(row: TraceColumns) -> Result<NotificationTrace, StoreError> {
+    let (id, account, route, key, status, note, received_at, processed_at) = row;
+    let reader = RowReader::new(TABLE, &id);
+    Ok(NotificationTrace {
+        id: reader.parse("id", &id)?,
+        channel_account_id: reader.parse("channel_account_id", &account)?,
+        route: reader.parse("route", &route)?,
+        key,
+        status: reader.parse("status", &status)?,
+        note,
+        received_at,
+        processed_at,
+    })
 }
 
 fn read(row: Model) -> Result<NotificationRecord, StoreError> {

@@ -10,11 +10,12 @@ use chrono::{DateTime, Utc};
 use entities::audit_record::{ActiveModel, Column, Entity, Model};
 use kassa_core::id::AuditId;
 use sea_orm::ActiveValue::Set;
-use sea_orm::EntityTrait;
+use sea_orm::sea_query::Order;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use serde_json::Value;
 
 use super::row::{RowReader, fetch_all, read_all, to_json, to_micros};
-use super::{Page, Store, StoreError, Tx};
+use super::{PAGE_LIMIT_MAX, Page, Store, StoreError, Tx};
 
 pub use chain::{AUDIT_BREAKS_MAX, AuditBreak, AuditFault, AuditReport};
 
@@ -67,6 +68,20 @@ impl Store {
             read,
         )
     }
+
+    /// What was done to these subjects, oldest first, at most [`PAGE_LIMIT_MAX`].
+    pub async fn list_audit_of(&self, subjects: &[String]) -> Result<Vec<AuditRecord>, StoreError> {
+        let rows = fetch_all(self.db(), "list what was done", of_subjects(subjects)).await?;
+        read_all(rows, read)
+    }
+}
+
+pub(crate) fn of_subjects(subjects: &[String]) -> Select<Entity> {
+    Entity::find()
+        .filter(Column::Subject.is_in(subjects))
+        .order_by(Column::CreatedAt, Order::Asc)
+        .order_by(Column::Id, Order::Asc)
+        .limit(PAGE_LIMIT_MAX)
 }
 
 impl Tx {

@@ -8,6 +8,7 @@
 mod publish;
 mod row;
 mod shard;
+mod trace;
 
 use std::collections::BTreeMap;
 
@@ -24,9 +25,12 @@ use super::{StoreError, Tx};
 
 pub use migrations::OUTBOX_SHARDS;
 pub use publish::MARK_BATCH_MAX;
+pub use trace::{OutboxContent, OutboxTrace, ShardLease, WaitingRow};
 
 #[cfg(test)]
 pub(crate) use publish::{events_of_app, unpublished};
+#[cfg(test)]
+pub(crate) use trace::{of_payment, waiting};
 
 /// An event that a change has to tell.
 #[derive(Debug, Clone, PartialEq)]

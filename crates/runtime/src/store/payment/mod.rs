@@ -9,7 +9,10 @@ use kassa_core::channel::Channel;
 use kassa_core::id::TransactionId;
 use kassa_core::payment::{Attempt, Leg, PaymentStatus, PaymentTransaction};
 use kassa_core::text::{AppId, BusinessOrderId, RequestId, UserId};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Select};
+use sea_orm::sea_query::Order;
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+};
 
 use super::row::{exactly_one, fetch_all, fetch_one, read_all};
 use super::{Locked, Page, Store, StoreError, Tx, lock_row};
@@ -89,6 +92,17 @@ impl Store {
             .await
     }
 
+    /// The transactions of every business order with this id that one of `apps` has, newest first, at
+    /// most [`PAYMENTS_OF_ORDER_MAX`]: for operators, who are told an order and not whose it is.
+    pub async fn list_payments_of_order_of_any(
+        &self,
+        apps: &[AppId],
+        order: &BusinessOrderId,
+    ) -> Result<Vec<PaymentTransaction>, StoreError> {
+        let rows = fetch_all(self.db(), "list payments", of_order_of_any(apps, order)).await?;
+        read_all(rows, row::read)
+    }
+
     /// A page of the app's transactions, newest first.
     pub async fn list_payments(
         &self,
@@ -165,6 +179,15 @@ impl Tx {
 
 pub(crate) fn by_id(id: TransactionId) -> Select<Entity> {
     Entity::find_by_id(id.to_string())
+}
+
+pub(crate) fn of_order_of_any(apps: &[AppId], order: &BusinessOrderId) -> Select<Entity> {
+    Entity::find()
+        .filter(Column::AppId.is_in(apps.iter().map(AppId::as_str)))
+        .filter(Column::BusinessOrderId.eq(order.as_str()))
+        .order_by(Column::CreatedAt, Order::Desc)
+        .order_by(Column::Id, Order::Desc)
+        .limit(PAYMENTS_OF_ORDER_MAX)
 }
 
 pub(crate) fn by_request(app: &AppId, request: &RequestId) -> Select<Entity> {

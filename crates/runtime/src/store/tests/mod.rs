@@ -11,7 +11,7 @@ use sea_orm::{ConnectionTrait, DbBackend, QueryTrait, Statement};
 
 use super::testing::TestDatabase;
 use super::{
-    AnomalyFilter, NotificationFilter, Page, PaymentFilter, RefundFilter, anomaly, attempt,
+    AnomalyFilter, NotificationFilter, Page, PaymentFilter, RefundFilter, anomaly, attempt, audit,
     gateway_call, ledger, notification, outbox, payment, refund, schedule,
 };
 
@@ -126,6 +126,11 @@ impl Names {
                 "ix_payment_transactions_order",
             ),
             (
+                payment::of_order_of_any(std::slice::from_ref(&self.app), &self.order)
+                    .build(backend),
+                "ix_payment_transactions_order",
+            ),
+            (
                 attempt::by_id(self.attempt).build(backend),
                 "payment_attempts_",
             ),
@@ -216,6 +221,29 @@ impl Names {
             ),
         ]
     }
+
+    /// What the story of one payment is told from.
+    fn story_queries(&self, backend: DbBackend) -> Vec<(Statement, &'static str)> {
+        let subjects = [
+            format!("payments/{}", self.transaction),
+            format!("refunds/{}", self.refund),
+        ];
+        vec![
+            (
+                audit::of_subjects(&subjects).build(backend),
+                "ix_audit_records_subject",
+            ),
+            (
+                notification::of_payment(self.transaction).build(backend),
+                "ix_notifications_transaction",
+            ),
+            (
+                outbox::of_payment(self.transaction).build(backend),
+                "outbox_aggregate",
+            ),
+            (outbox::waiting(100).build(backend), "ix_outbox_unpublished"),
+        ]
+    }
 }
 
 #[tokio::test]
@@ -228,7 +256,8 @@ async fn every_hot_query_uses_its_index() {
     let queries = names
         .payment_queries(backend)
         .into_iter()
-        .chain(names.other_queries(backend));
+        .chain(names.other_queries(backend))
+        .chain(names.story_queries(backend));
     for (statement, index) in queries {
         let sql = statement.sql.clone();
         let plan = plan(&db, statement).await;
