@@ -8,6 +8,9 @@ use serde_json::json;
 use crate::audit::{self, Action};
 use crate::{Error, Kassa};
 
+/// Among how many parked messages named ones are looked for: as many as a queue looks at.
+const CHOICE_MAX: usize = 10_000;
+
 /// The oldest parked messages of a queue.
 ///
 /// # Errors
@@ -18,6 +21,25 @@ pub async fn list_parked(
     limit: usize,
 ) -> Result<Vec<Parked>, Error> {
     Ok(kassa.queue.list_parked(queue, limit).await?)
+}
+
+/// The parked messages that [`redrive_parked`] would put back: those named, or the oldest.
+///
+/// # Errors
+/// [`Error::Queue`].
+pub async fn choose_parked(
+    kassa: &Kassa,
+    queue: QueueName,
+    ids: &[EnvelopeId],
+    limit: usize,
+) -> Result<Vec<Parked>, Error> {
+    if ids.is_empty() {
+        return list_parked(kassa, queue, limit).await;
+    }
+    let mut chosen = list_parked(kassa, queue, CHOICE_MAX).await?;
+    chosen.retain(|parked| ids.contains(&parked.envelope.id));
+    chosen.truncate(limit);
+    Ok(chosen)
 }
 
 /// Puts parked messages back on their queue: those named, or the oldest. Audited.
