@@ -35,7 +35,7 @@ const fn scoped(path: &'static str, scope: Scope) -> Rpc {
 }
 
 /// Every RPC.
-pub(super) const RPCS: [Rpc; 29] = [
+pub(super) const RPCS: [Rpc; 30] = [
     scoped(
         "/payment.v1.PaymentService/CreatePayment",
         Scope::PaymentsWrite,
@@ -116,6 +116,10 @@ pub(super) const RPCS: [Rpc; 29] = [
     scoped(
         "/payment.v1.OperationsService/ResolveAnomaly",
         Scope::OperationsWrite,
+    ),
+    scoped(
+        "/payment.v1.OperationsService/ExplainPayment",
+        Scope::OperationsRead,
     ),
     open("/grpc.health.v1.Health/Check"),
     open("/grpc.health.v1.Health/List"),

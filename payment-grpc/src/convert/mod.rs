@@ -6,6 +6,7 @@ pub(crate) mod anomaly;
 pub(crate) mod channel;
 mod channel_settings;
 pub(crate) mod event;
+pub(crate) mod explain;
 mod fields;
 pub(crate) mod operations;
 mod page_token;

@@ -7,7 +7,8 @@ use tonic::Request;
 
 use super::{Answer, Services};
 use crate::call::Call;
-use crate::convert::{anomaly as convert_anomaly, operations as convert};
+use crate::convert::{anomaly as convert_anomaly, explain, operations as convert};
+use crate::error::Error;
 
 #[tonic::async_trait]
 impl OperationsService for Services {
@@ -98,6 +99,24 @@ impl OperationsService for Services {
             let flow = async move { anomaly::resolve(&kassa, &caller.app.id, wanted).await };
             let resolved = self.shared.to_its_end(flow).await?;
             Ok(convert_anomaly::resolve_response(&resolved))
+        };
+        call.answer(done.await)
+    }
+
+    async fn explain_payment(
+        &self,
+        request: Request<v1::ExplainPaymentRequest>,
+    ) -> Answer<v1::ExplainPaymentResponse> {
+        let (call, request) = Call::split(request)?;
+        let done = async {
+            let kassa = &self.shared.kassa;
+            let name = explain::explain_payment(&request)?;
+            let found = operations::find_payments(kassa, &name).await?;
+            let Some((newest, others)) = found.split_first() else {
+                return Err(Error::Broken("a payment was found, and is not there"));
+            };
+            let story = operations::explain(kassa, newest.id).await?;
+            explain::explain_payment_response(&story, others)
         };
         call.answer(done.await)
     }

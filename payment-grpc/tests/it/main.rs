@@ -10,6 +10,7 @@
 mod channel;
 mod deadline;
 mod event;
+mod explain;
 mod limits;
 mod open;
 mod payment;
