@@ -6,6 +6,7 @@
 //! | [`cli`] | the commands and their help; what each exit code means |
 //! | [`command`] | what each command does |
 //! | [`demo`] | the story that `kassa demo` tells, step by step, each observed |
+//! | [`explain`] | the life of a payment as a text |
 //! | [`doctor`] | what `kassa doctor` looks at |
 //! | [`spec`] | `accounts.toml` and `apps.toml` |
 //! | [`token`] | development tokens and their keys |
@@ -19,6 +20,7 @@ pub mod data_dir;
 pub mod demo;
 pub mod doctor;
 pub mod exit;
+pub mod explain;
 pub mod node;
 pub mod output;
 pub mod settings;

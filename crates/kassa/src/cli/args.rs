@@ -339,3 +339,126 @@ pub struct Shell {
     #[arg(value_name = "SHELL")]
     pub shell: clap_complete::Shell,
 }
+
+/// `kassa explain`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+It reads the database and changes nothing: requests, calls to the gateway, notifications, transitions,
+transfers in the books, events and whether they were published, anomalies. A business order with several
+payments lists them and explains the newest. Secrets and bodies are never shown.
+
+Examples:
+  kassa explain 019b768b4c0070008000000000000001
+  kassa explain ORDER-2026-17 --app shop
+  kassa explain ORDER-2026-17 --all
+  kassa explain ORDER-2026-17 --json | jq '.payments[0].entries[] | select(.kind == \"call\")'")]
+pub struct Explain {
+    /// A transaction id, or a business order id
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// Only a business order of this app
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
+    /// Explain every payment of the business order, newest first
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// What to do about work and events that are stuck.
+#[derive(Debug, Clone, Subcommand)]
+pub enum OpsCommand {
+    /// Messages that were set aside after their last retry
+    #[command(subcommand, arg_required_else_help = true)]
+    Parked(ParkedCommand),
+    /// Events and work in the outbox that were not published yet
+    #[command(subcommand, arg_required_else_help = true)]
+    Events(WaitingCommand),
+}
+
+/// What to do about parked messages.
+#[derive(Debug, Clone, Subcommand)]
+pub enum ParkedCommand {
+    /// List them, oldest first, with the reason
+    #[command(after_help = "\
+Examples:
+  kassa ops parked list
+  kassa ops parked list --queue notifications --json | jq '.parked[].reason'")]
+    List(ParkedChoice),
+    /// Put them back on their queue, with their retries forgotten
+    #[command(after_help = "\
+Mend the cause first: what still cannot be done is parked again. Audited as `cli`. Doing work again
+changes nothing twice.
+
+Examples:
+  kassa ops parked redrive --dry-run
+  kassa ops parked redrive --queue commands --limit 10
+  kassa ops parked redrive 019b768b4c0070008000000000000001")]
+    Redrive(ParkedRedrive),
+}
+
+/// Which parked messages.
+#[derive(Debug, Clone, Args)]
+pub struct ParkedChoice {
+    /// Only of this queue [default: all]
+    #[arg(long, value_name = "QUEUE", value_parser = values::queue)]
+    pub queue: Option<runtime::queue::QueueName>,
+    /// How many of each queue at most
+    #[arg(long, value_name = "COUNT", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    pub limit: u16,
+}
+
+/// `kassa ops parked redrive`.
+#[derive(Debug, Clone, Args)]
+pub struct ParkedRedrive {
+    /// The messages' ids [default: the oldest]
+    #[arg(value_name = "ID", value_parser = values::envelope_id)]
+    pub ids: Vec<kassa_core::id::EnvelopeId>,
+    /// Which messages.
+    #[command(flatten)]
+    pub choice: ParkedChoice,
+    /// Show what would be put back, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// What to do about what was not published yet.
+#[derive(Debug, Clone, Subcommand)]
+pub enum WaitingCommand {
+    /// List it, oldest first, and which worker holds it
+    #[command(after_help = "\
+Something waits for seconds while workers run. What waits longer and is held by nobody has no worker; what
+is held by a worker is not taken by its broker: see that worker's log.
+
+Examples:
+  kassa ops events list
+  kassa ops events list --json | jq '.waiting_count'")]
+    List(WaitingChoice),
+    /// Publish it now, as a worker does: in order, marked once confirmed
+    #[command(after_help = "\
+What a running worker holds is left to it. Audited as `cli`. With the embedded queue, events have no
+broker to go to: they become readable through EventService.
+
+Examples:
+  kassa ops events redrive --dry-run
+  kassa ops events redrive")]
+    Redrive(WaitingRedrive),
+}
+
+/// How much to show.
+#[derive(Debug, Clone, Args)]
+pub struct WaitingChoice {
+    /// How many to show at most
+    #[arg(long, value_name = "COUNT", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    pub limit: u16,
+}
+
+/// `kassa ops events redrive`.
+#[derive(Debug, Clone, Args)]
+pub struct WaitingRedrive {
+    /// How much to show.
+    #[command(flatten)]
+    pub choice: WaitingChoice,
+    /// Show what would be published, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}

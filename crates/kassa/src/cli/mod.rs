@@ -7,8 +7,10 @@ mod values;
 use clap::{Parser, Subcommand};
 
 pub use args::{
-    AppCommand, AuditCommand, ChannelCommand, ConfigCommand, Demo, Doctor, File, Global,
-    LedgerCommand, Migrate, MigrateCommand, Servers, Shell, Token, TokenCommand, TokenKeygen, Up,
+    AppCommand, AuditCommand, ChannelCommand, ConfigCommand, Demo, Doctor, Explain, File, Global,
+    LedgerCommand, Migrate, MigrateCommand, OpsCommand, ParkedChoice, ParkedCommand, ParkedRedrive,
+    Servers, Shell, Token, TokenCommand, TokenKeygen, Up, WaitingChoice, WaitingCommand,
+    WaitingRedrive,
 };
 pub use run::{main, run};
 pub use values::Ttl;
@@ -64,6 +66,11 @@ pub enum Command {
     /// Make, change and list apps: the business systems that call
     #[command(subcommand, arg_required_else_help = true)]
     App(AppCommand),
+    /// Tell the whole life of one payment in order
+    Explain(Explain),
+    /// List and put back what is stuck: parked messages, unsent events
+    #[command(subcommand, arg_required_else_help = true)]
+    Ops(OpsCommand),
     /// Check the configuration, or print its schema
     #[command(subcommand, arg_required_else_help = true)]
     Config(ConfigCommand),

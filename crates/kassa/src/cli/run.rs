@@ -6,7 +6,10 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 
-use super::{AppCommand, ChannelCommand, Cli, Command, ConfigCommand};
+use super::{
+    AppCommand, ChannelCommand, Cli, Command, ConfigCommand, Global, OpsCommand, ParkedCommand,
+    WaitingCommand,
+};
 use crate::exit::{self, Outcome};
 use crate::output::Output;
 use crate::{command, demo, doctor};
@@ -47,11 +50,30 @@ pub async fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Channel(ChannelCommand::List) => command::channel::list(&global, output).await,
         Command::App(AppCommand::Apply(file)) => command::app::apply(&global, &file, output).await,
         Command::App(AppCommand::List) => command::app::list(&global, output).await,
+        Command::Explain(args) => Box::pin(command::explain::run(&global, &args, output)).await,
+        Command::Ops(what) => Box::pin(ops(&global, what, output)).await,
         Command::Config(ConfigCommand::Check) => command::config::check(&global, output),
         Command::Config(ConfigCommand::Schema) => command::config::schema(output),
         Command::Ledger(_) => command::verify::ledger(&global, output).await,
         Command::Audit(_) => command::verify::audit(&global, output).await,
         Command::Completions(args) => command::completions::run(&args, output),
+    }
+}
+
+async fn ops(global: &Global, what: OpsCommand, output: Output) -> anyhow::Result<Outcome> {
+    match what {
+        OpsCommand::Parked(ParkedCommand::List(args)) => {
+            command::ops::list_parked(global, &args, output).await
+        }
+        OpsCommand::Parked(ParkedCommand::Redrive(args)) => {
+            command::ops::redrive_parked(global, &args, output).await
+        }
+        OpsCommand::Events(WaitingCommand::List(args)) => {
+            command::ops::list_waiting(global, &args, output).await
+        }
+        OpsCommand::Events(WaitingCommand::Redrive(args)) => {
+            command::ops::publish_waiting(global, &args, output).await
+        }
     }
 }
 

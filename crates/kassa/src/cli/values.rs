@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use kassa_core::app::Scope;
+use kassa_core::id::EnvelopeId;
+use runtime::queue::QueueName;
 
 /// How long a token holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +38,25 @@ pub(super) fn scope(text: &str) -> Result<Scope, String> {
     })
 }
 
+/// Reads a queue: its name, or what it carries.
+pub(super) fn queue(text: &str) -> Result<QueueName, String> {
+    let short = |queue: QueueName| queue.as_str().trim_start_matches("kassa.");
+    QueueName::ALL
+        .iter()
+        .copied()
+        .find(|queue| queue.as_str() == text || short(*queue) == text)
+        .ok_or_else(|| {
+            let all: Vec<_> = QueueName::ALL.iter().map(|queue| short(*queue)).collect();
+            format!("expected one of {}", all.join(", "))
+        })
+}
+
+/// Reads the id of a message.
+pub(super) fn envelope_id(text: &str) -> Result<EnvelopeId, String> {
+    text.parse()
+        .map_err(|error: kassa_core::id::InvalidId| error.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,6 +80,14 @@ mod tests {
         ] {
             assert!(seconds(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_queue_is_named_with_or_without_its_prefix() {
+        assert_eq!(queue("commands"), Ok(QueueName::Commands));
+        assert_eq!(queue("kassa.notifications"), Ok(QueueName::Notifications));
+        let error = queue("events").unwrap_err();
+        assert!(error.contains("notifications, commands"), "{error}");
     }
 
     #[test]

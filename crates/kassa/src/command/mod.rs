@@ -4,7 +4,9 @@ pub mod app;
 pub mod channel;
 pub mod completions;
 pub mod config;
+pub mod explain;
 pub mod migrate;
+pub mod ops;
 pub mod token;
 pub mod up;
 pub mod verify;
@@ -28,6 +30,13 @@ async fn installation(global: &Global) -> anyhow::Result<(Kassa, TelemetryGuard)
     let config = settings::load(global, Logs::Quiet, LocalKey::Use)?;
     let telemetry = telemetry::init(&config.telemetry, SERVICE_NAME)?;
     Ok((open::for_commands(&config).await?, telemetry))
+}
+
+/// As [`installation`], with the queue of the installation: for commands that move messages.
+async fn installation_with_queue(global: &Global) -> anyhow::Result<(Kassa, TelemetryGuard)> {
+    let config = settings::load(global, Logs::Quiet, LocalKey::Use)?;
+    let telemetry = telemetry::init(&config.telemetry, SERVICE_NAME)?;
+    Ok((open::for_operations(&config).await?, telemetry))
 }
 
 /// Prints what a declarative file comes to.

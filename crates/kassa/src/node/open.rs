@@ -15,6 +15,9 @@ use runtime::store::Store;
 
 use super::NodeError;
 
+/// What the broker shows of an operator's command.
+const OPERATIONS_CONNECTION: &str = "kassa ops";
+
 /// Applies every migration that is pending, and checks that the schema is ours.
 ///
 /// # Errors
@@ -67,6 +70,20 @@ pub async fn for_commands(config: &Config) -> Result<Kassa, NodeError> {
         keyring,
         (clock, ids),
     )?)
+}
+
+/// As [`for_commands`], with the installation's queue open: for moving what is stuck.
+///
+/// # Errors
+/// [`NodeError`].
+pub async fn for_operations(config: &Config) -> Result<Kassa, NodeError> {
+    let kassa = for_commands(config).await?;
+    let (clock, ids) = (&kassa.clock, &kassa.ids);
+    let open = open::queue(config, OPERATIONS_CONNECTION, &kassa.store, clock, ids).await?;
+    Ok(Kassa {
+        queue: open.queue,
+        ..kassa
+    })
 }
 
 /// Binds the gRPC server.

@@ -11,5 +11,7 @@
 mod apply;
 mod cli;
 mod help;
+mod operate;
+mod rows;
 mod support;
 mod up;
