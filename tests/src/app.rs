@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use flows::Kassa;
 use flows::app::NewApp;
 use kassa::node::seed::code;
@@ -35,6 +35,9 @@ const CONNECTIONS: u32 = 8;
 /// How long a gateway may take. No test waits that long; it is only reached on an overloaded machine.
 const CALL_TIMEOUT_MS: u64 = 10_000;
 
+/// How long a gateway seems to take whenever it looks at its clock.
+const TICK_MS: i64 = 7;
+
 /// How an app is to be.
 #[derive(Debug, Default)]
 #[must_use]
@@ -42,6 +45,7 @@ pub struct Builder {
     is_embedded: bool,
     depth_max: Option<u64>,
     call_timeout_ms: Option<u64>,
+    seed: Option<u64>,
 }
 
 impl Builder {
@@ -54,6 +58,13 @@ impl Builder {
     /// The embedded queue refuses messages beyond this many.
     pub fn depth_max(mut self, messages: u64) -> Self {
         self.depth_max = Some(messages);
+        self
+    }
+
+    /// The same ids in every run, for a test that does one thing after the other; and time passes
+    /// while a gateway works, so that what happens has an order.
+    pub fn seeded(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
         self
     }
 
@@ -81,7 +92,11 @@ impl Builder {
 
         let (shop, other) = (signing_key(), signing_key());
         let sandbox_clock = clock.clone();
-        let sandbox = SandboxConfig::for_testing(Arc::new(move || sandbox_clock.now()));
+        let tick = TimeDelta::milliseconds(if self.seed.is_some() { TICK_MS } else { 0 });
+        let sandbox = SandboxConfig::for_testing(Arc::new(move || {
+            sandbox_clock.advance(tick);
+            sandbox_clock.now()
+        }));
         let options = NodeOptions {
             config: config.clone(),
             sandbox: Some(sandbox.expect("the committed keys")),
@@ -92,7 +107,10 @@ impl Builder {
             }),
             worker: WorkerMode::Manual,
             clock: clock.clone(),
-            ids: IdSource::system(clock.clone()),
+            ids: match self.seed {
+                Some(seed) => IdSource::seeded(seed, clock.clone()),
+                None => IdSource::system(clock.clone()),
+            },
         };
         let node = Box::pin(Node::start(options))
             .await

@@ -7,6 +7,7 @@ mod callback;
 mod close;
 mod create;
 mod events;
+mod explain;
 mod forged;
 mod order;
 mod products;

@@ -77,20 +77,23 @@ async fn a_create_for_a_paid_order_is_refused() {
     app.finish().await;
 }
 
-/// A second order for one payment, placed at the gateway as a retry would place it.
+/// One more order for one payment, placed at the gateway as a retry would place it; but the one before it
+/// was not closed, so that both can be paid.
 pub(super) async fn second_attempt(app: &TestApp, id: &str) -> String {
-    let first = app.attempts(id).await.remove(0);
+    let last = app.attempts(id).await.pop().unwrap();
     let kassa = app.kassa();
     let attempt = Attempt {
         next_query_at: None,
         query_count: 0,
         retry: None,
         id: AttemptId::new(&kassa.ids),
-        attempt_no: 2,
+        attempt_no: last.attempt_no + 1,
+        created_at: kassa.clock.now(),
+        updated_at: kassa.clock.now(),
         status: AttemptStatus::Open,
         gateway_transaction_id: None,
         version: 1,
-        ..first
+        ..last
     };
     let tx = kassa.store.begin().await.unwrap();
     tx.insert_attempt_in_tx(&attempt).await.unwrap();

@@ -1,6 +1,6 @@
 //! The worker dies at the worst moment, or gets what it cannot read.
 
-use flows::Disposition;
+use flows::{Disposition, operations};
 use kassa_core::id::EnvelopeId;
 use proto::v1::{ListParkedRequest, PaymentStatus, RedriveParkedRequest, RefundStatus, WorkQueue};
 use runtime::queue::{Envelope, QueueName, TraceContext};
@@ -133,4 +133,56 @@ async fn a_message_that_nobody_understands_is_parked_and_can_be_put_back() {
     app.run_until_idle().await;
     assert_eq!(parked().await.len(), 1, "still not understood");
     app.finish_expecting(Expected::default().parked(1)).await;
+}
+
+/// What `kassa ops` does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_that_no_worker_publishes_are_seen_and_published_by_hand() {
+    let app = TestApp::start().await;
+    let created = app.created(&Wish::alipay_qr("tea", "7.00")).await;
+    let waiting = operations::list_waiting(app.kassa(), 10).await.unwrap();
+    assert_eq!(waiting.backlog.count, 1);
+    let [row] = waiting.rows.as_slice() else {
+        panic!("{waiting:?}");
+    };
+    assert_eq!(row.transaction_id, created.id);
+    assert_eq!(row.app_id.as_deref(), Some("shop"));
+    assert_eq!(row.event_kind.as_deref(), Some("payment.pending"));
+    assert!(waiting.leases.is_empty(), "no worker: {waiting:?}");
+
+    // A shard that a living worker holds is left to it.
+    let (now, kassa) = (app.clock.now(), app.kassa());
+    let until = now + chrono::TimeDelta::seconds(30);
+    let shards = usize::try_from(runtime::store::OUTBOX_SHARDS).unwrap();
+    let held = kassa
+        .store
+        .lease_outbox_shards("a-worker", shards, now, until);
+    assert_eq!(held.await.unwrap().len(), shards);
+    let operator = kassa_core::text::AppId::try_new("cli").unwrap();
+    let done = operations::publish_waiting(kassa, &operator, 10)
+        .await
+        .unwrap();
+    assert_eq!((done.published, done.left.backlog.count), (0, 1));
+    assert_eq!(done.left.leases.len(), shards);
+    kassa.store.release_outbox_shards("a-worker").await.unwrap();
+
+    app.clock.advance(chrono::TimeDelta::seconds(1));
+    let done = operations::publish_waiting(kassa, &operator, 10)
+        .await
+        .unwrap();
+    assert_eq!((done.published, done.left.backlog.count), (1, 0));
+    assert!(done.left.leases.is_empty(), "given back: {done:?}");
+    assert_eq!(kinds(&app.events().await), ["payment.pending"]);
+    let audit = kassa
+        .store
+        .list_audit_of(&["outbox".to_owned()])
+        .await
+        .unwrap();
+    let told: Vec<_> = audit
+        .iter()
+        .map(|it| (it.actor.as_str(), it.detail.clone()))
+        .collect();
+    let published = |count| ("cli", serde_json::json!({ "published": count }));
+    assert_eq!(told, [published(0), published(1)]);
+    app.finish().await;
 }
