@@ -46,6 +46,12 @@ async fn main() -> anyhow::Result<()> {
 
 async fn serve(config: &Config) -> anyhow::Result<()> {
     let (kassa, events) = connect(config).await?;
+    // Before the first call: without accounts every payment would be refused for good.
+    kassa
+        .accounts
+        .refresh()
+        .await
+        .context("read the channel accounts")?;
     let lifecycle = Lifecycle::new(config.admin.drain_timeout());
     watch_readiness(&lifecycle, &kassa);
     let admin = admin::serve(&lifecycle, config.admin.listen)
