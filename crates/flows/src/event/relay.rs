@@ -12,8 +12,9 @@ use runtime::store::{Destination, OutboxRow};
 
 use crate::{Error, Kassa};
 
-/// How long a shard stays leased to a relay that does not renew it.
-const LEASE: Duration = Duration::from_secs(30);
+/// How long a shard stays leased to a relay that does not renew it: for so long events and commands wait
+/// when a worker dies. Longer than a pass over one shard, which the broker's time-outs bound.
+const LEASE: Duration = Duration::from_secs(15);
 /// A relay takes every shard that is free: one worker alone must serve them all.
 const SHARDS: usize = 64;
 
