@@ -106,6 +106,8 @@ pub struct RecordedCallback {
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: String,
+    /// Whether the answer was the acknowledgement that this gateway expects.
+    pub acknowledged: bool,
 }
 
 /// Puts a notice on the list unless there is nowhere to post it or a fault drops it.
@@ -282,6 +284,7 @@ fn recorded(pending: &Pending, posting: Posting) -> RecordedCallback {
         url: pending.url.clone(),
         headers: posting.headers,
         body: posting.body,
+        acknowledged: false,
     }
 }
 
@@ -306,6 +309,9 @@ async fn post(shared: &Arc<Shared>, callback: RecordedCallback) -> DeliveryRepor
         Gateway::Alipay => alipay::notify::is_acknowledged(http_status, &body),
         Gateway::WechatV3 => wechat_v3::notify::is_acknowledged(http_status),
     };
+    if acknowledged {
+        shared.state().mark_acknowledged(index);
+    }
     tracing::debug!(
         kind = callback.kind,
         ?http_status,

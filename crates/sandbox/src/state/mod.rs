@@ -200,11 +200,20 @@ impl State {
         let index = self.next_callback;
         self.next_callback = index.saturating_add(1);
         callback.index = index;
+        callback.acknowledged = false;
         if self.callbacks.len() >= CALLBACKS_MAX {
             self.callbacks.pop_front();
         }
         self.callbacks.push_back(callback);
         index
+    }
+
+    /// Remembers that a posted callback was acknowledged.
+    pub(crate) fn mark_acknowledged(&mut self, index: u64) {
+        let mut newest_first = self.callbacks.iter_mut().rev();
+        if let Some(callback) = newest_first.find(|it| it.index == index) {
+            callback.acknowledged = true;
+        }
     }
 
     pub(crate) fn callbacks(&self) -> Vec<RecordedCallback> {

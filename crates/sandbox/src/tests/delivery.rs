@@ -133,6 +133,7 @@ async fn a_recorded_callback_can_be_replayed_byte_for_byte() {
     let recorded = bed.control.recorded_callbacks();
     assert_eq!((recorded.len(), recorded[1].index), (2, 1));
     assert_eq!(recorded[0].body, received[0].body);
+    assert!(recorded.iter().all(|callback| callback.acknowledged));
     assert!(bed.control.replay(99).await.is_err());
 }
 
