@@ -11,6 +11,7 @@
 //! | [`callback`] | callbacks posted by hand: altered, repeated |
 //! | [`event`] | events as business systems read them, from the API and from the broker |
 //! | [`checks`] | what must hold at the end of every test |
+//! | [`fault`] | another harness: services as processes, over lines and servers that fail |
 //!
 //! A test ends with [`TestApp::finish`]; dropping an app without it fails the test. Nothing here
 //! sleeps: work is drained by `run_until_idle`, and what happens on another task is waited for with
@@ -32,6 +33,7 @@ pub mod callback;
 pub mod caller;
 pub mod checks;
 pub mod event;
+pub mod fault;
 pub mod wish;
 pub mod world;
 
