@@ -20,8 +20,8 @@ async fn explain(
         .await
 }
 
-fn of_order(order: &str) -> Option<Key> {
-    Some(Key::BusinessOrderId(order.to_owned()))
+fn of_order(order: &str) -> Key {
+    Key::BusinessOrderId(order.to_owned())
 }
 
 #[tokio::test]
@@ -51,7 +51,7 @@ async fn a_payment_is_explained_by_its_id_and_by_its_order_whoever_asks() {
     ];
     assert_eq!(titles, expected);
     for app in ["", "shop"] {
-        let by_order = explain(&client, of_order("tea"), app).await;
+        let by_order = explain(&client, Some(of_order("tea")), app).await;
         assert_eq!(by_order.unwrap(), told, "{app}");
     }
 }
@@ -64,9 +64,9 @@ async fn what_there_is_not_is_not_found() {
     let unknown = Some(Key::TransactionId("0".repeat(32)));
     for (key, app) in [
         (unknown, ""),
-        (of_order("coffee"), ""),
-        (of_order("tea"), "other"),
-        (of_order("tea"), "nobody"),
+        (Some(of_order("coffee")), ""),
+        (Some(of_order("tea")), "other"),
+        (Some(of_order("tea")), "nobody"),
     ] {
         let refused = refusal(explain(&client, key, app).await);
         assert_eq!(refused, (Code::NotFound, "RESOURCE_NOT_FOUND".to_owned()));
@@ -90,7 +90,7 @@ async fn every_bad_field_is_named() {
             "",
             &["transaction_id"],
         ),
-        (of_order(""), "", &["business_order_id"]),
+        (Some(of_order("")), "", &["business_order_id"]),
     ] {
         let refused = explain(&client, key, app).await.unwrap_err();
         assert_eq!(refused.code(), Code::InvalidArgument);
@@ -108,7 +108,7 @@ async fn whoever_may_only_read_payments_may_not_have_them_explained() {
     let mut claims = Claims::good(&server.clock, &server.shop);
     claims.scope = "payments:read operations:write".to_owned();
     let client = client.with_token(server.shop.sign(&claims));
-    let refused = refusal(explain(&client, of_order("tea"), "shop").await);
+    let refused = refusal(explain(&client, Some(of_order("tea")), "shop").await);
     assert_eq!(
         refused,
         (Code::PermissionDenied, "SCOPE_MISSING".to_owned())

@@ -7,7 +7,9 @@ use flows::operations::{self, Story, What};
 use kassa::explain::{Look, to_text};
 use kassa_core::app::Scope;
 use proto::v1::explain_payment_request::Key;
-use proto::v1::{ExplainPaymentRequest, PaymentStatus, RefundStatus, StoryEntryKind, prepay_info};
+use proto::v1::{
+    ExplainPaymentRequest, PaymentStatus, RefundStatus, StoryEntry, StoryEntryKind, prepay_info,
+};
 use regex::Regex;
 use sandbox::{CallFault, FaultRule, FaultScope, Operation, RefundOutcome};
 use tests::{Created, TestApp, Wish, reason};
@@ -169,7 +171,7 @@ async fn an_operator_explains_the_payment_of_another_app_and_sees_no_secret() {
     assert_eq!(told.transaction, Some(app.payment(&created.id).await));
     assert_eq!((told.open_anomalies, told.unpublished_events), (0, 0));
     assert!(!told.is_cut);
-    let kinds: Vec<_> = told.entries.iter().map(|entry| entry.kind()).collect();
+    let kinds: Vec<_> = told.entries.iter().map(StoryEntry::kind).collect();
     for kind in [
         StoryEntryKind::Request,
         StoryEntryKind::Call,

@@ -13,7 +13,8 @@ use kassa_core::refund::{RefundStatus, RefundTransaction};
 use kassa_core::text::{AccountCode, AppId};
 use runtime::queue::QueueName;
 use runtime::store::{
-    EventRow, NotificationFilter, PAGE_LIMIT_MAX, Page, PaymentFilter, RefundFilter, Store,
+    AnomalyFilter, EventRow, NotificationFilter, PAGE_LIMIT_MAX, Page, PaymentFilter, RefundFilter,
+    Store,
 };
 use sandbox::{Gateway, Order, OrderState, RecordedCallback, Refund};
 use serde_json::Value;
@@ -474,7 +475,9 @@ async fn events(store: &Store) -> Vec<EventRow> {
 }
 
 async fn anomalies(store: &Store) -> Vec<Anomaly> {
-    let found = store.list_anomalies(&Page::default()).await;
+    let found = store
+        .list_anomalies(&AnomalyFilter::default(), &Page::default())
+        .await;
     found.expect("the store answers")
 }
 

@@ -101,15 +101,7 @@ impl Installed {
         let amount = Money::try_new(1000, Currency::CNY).unwrap();
         let zero = Money::zero(Currency::CNY);
         let id = TransactionId::new(&self.ids);
-        let leg = Leg {
-            id: LegId::new(&self.ids),
-            transaction_id: id,
-            leg_no: 1,
-            channel: Channel::Alipay,
-            method: Method::Qr,
-            amount,
-            status: LegStatus::Ended,
-        };
+        let leg = self.leg(id, amount);
         let attempt = Attempt {
             id: AttemptId::new(&self.ids),
             transaction_id: id,
@@ -168,6 +160,18 @@ impl Installed {
         tx.append_event_in_tx(&self.event(&payment)).await.unwrap();
         tx.commit().await.unwrap();
         id
+    }
+
+    fn leg(&self, transaction_id: TransactionId, amount: Money) -> Leg {
+        Leg {
+            id: LegId::new(&self.ids),
+            transaction_id,
+            leg_no: 1,
+            channel: Channel::Alipay,
+            method: Method::Qr,
+            amount,
+            status: LegStatus::Ended,
+        }
     }
 
     fn event(&self, payment: &PaymentTransaction) -> NewEvent {

@@ -50,21 +50,25 @@ async fn account(kassa: &Kassa) -> ChannelAccountId {
     id
 }
 
+fn leg(kassa: &Kassa, transaction_id: TransactionId, amount: Money) -> Leg {
+    Leg {
+        id: LegId::new(&kassa.ids),
+        transaction_id,
+        leg_no: 1,
+        channel: Channel::Alipay,
+        method: Method::Qr,
+        amount,
+        status: LegStatus::Pending,
+    }
+}
+
 /// Writes a payment of `app` that waits for its payer.
 pub(crate) async fn payment(kassa: &Kassa, app: &AppId, order: &str) -> PaymentTransaction {
     let now = kassa.clock.now();
     let amount = Money::try_new(1000, Currency::CNY).unwrap();
     let zero = Money::zero(Currency::CNY);
     let id = TransactionId::new(&kassa.ids);
-    let leg = Leg {
-        id: LegId::new(&kassa.ids),
-        transaction_id: id,
-        leg_no: 1,
-        channel: Channel::Alipay,
-        method: Method::Qr,
-        amount,
-        status: LegStatus::Pending,
-    };
+    let leg = leg(kassa, id, amount);
     let attempt = Attempt {
         next_query_at: None,
         query_count: 0,

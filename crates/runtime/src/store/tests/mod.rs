@@ -211,14 +211,6 @@ impl Names {
                 schedule::due_refunds(DateTime::<Utc>::UNIX_EPOCH, &[], 50).build(backend),
                 "ix_refund_transactions_due",
             ),
-            (
-                gateway_call::of_payment(self.transaction).build(backend),
-                "ix_gateway_calls_transaction",
-            ),
-            (
-                ledger::transfers_of(self.transaction).build(backend),
-                "ix_ledger_transfers_transaction",
-            ),
         ]
     }
 
@@ -240,6 +232,14 @@ impl Names {
             (
                 outbox::of_payment(self.transaction).build(backend),
                 "outbox_aggregate",
+            ),
+            (
+                gateway_call::of_payment(self.transaction).build(backend),
+                "ix_gateway_calls_transaction",
+            ),
+            (
+                ledger::transfers_of(self.transaction).build(backend),
+                "ix_ledger_transfers_transaction",
             ),
             (outbox::waiting(100).build(backend), "ix_outbox_unpublished"),
         ]
