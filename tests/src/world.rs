@@ -56,12 +56,18 @@ impl TestApp {
 
     /// The payer goes to the cashier, if the method asks for that, and pays.
     pub async fn pay(&self, created: &Created) -> Order {
+        self.open_cashier(created).await;
         let number = self.number(&created.id).await;
+        self.control.pay(&number).expect("the payer can pay")
+    }
+
+    /// The payer goes to the cashier, if the method asks for that, and does not pay yet.
+    pub async fn open_cashier(&self, created: &Created) {
         if let Some(request) = created.prepay.as_ref().and_then(cashier_request) {
             let presented = self.control.present_alipay(&request).await;
+            let number = self.number(&created.id).await;
             assert_eq!(presented.expect("the cashier opens"), number);
         }
-        self.control.pay(&number).expect("the payer can pay")
     }
 
     /// The gateways post every callback that waits.

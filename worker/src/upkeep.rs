@@ -37,6 +37,7 @@ async fn round(kassa: &Kassa, counts_open: bool) -> Result<(), flows::Error> {
     metrics::gauge!("kassa_outbox_oldest_seconds").set(age.unwrap_or_default().as_secs_f64());
     metrics::gauge!("kassa_outbox_waiting").set(small(backlog.count));
     if counts_open {
+        flows::synchronise::plan_unplanned(kassa).await?;
         for open in flows::synchronise::count_open(kassa).await? {
             show_open(kassa, &open);
         }

@@ -66,7 +66,13 @@ pub(crate) async fn call_within<T>(
         .unwrap_or_else(|_elapsed| Err(CallError::Unknown("no answer in time".to_owned())));
     let (outcome, code) = outcome(result.as_ref().err());
     let account = about.attempt.channel_account_id;
-    kassa.breakers.record(account, outcome, kassa.clock.now());
+    // A caller's short patience says nothing about the gateway; and what is only signed here is placed
+    // without it.
+    let is_cut_short = outcome == CallOutcome::Unknown && limit < kassa.settings.call_timeout;
+    let is_placed = about.operation == CallOperation::Place && result.is_ok();
+    if !is_cut_short && !is_placed {
+        kassa.breakers.record(account, outcome, kassa.clock.now());
+    }
     let took = started.elapsed();
     metrics::histogram!(
         "kassa_gateway_call_seconds",

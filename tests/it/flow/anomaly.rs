@@ -104,6 +104,16 @@ async fn money_after_the_close_is_given_back_after_the_operators_delay_and_not_b
         "anomaly.resolved",
     ];
     assert_eq!(told[4..], after);
+
+    // What came too late and went back has paid nothing: the order can still be paid.
+    let anew = Wish::alipay_qr("tea", "7.00").request_id("tea-2");
+    let anew = app.created(&anew).await;
+    app.pay(&anew).await;
+    app.settle().await;
+    assert_eq!(
+        app.payment(&anew.id).await.status(),
+        PaymentStatus::PaidSuccess
+    );
     app.finish().await;
 }
 

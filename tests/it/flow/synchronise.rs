@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 use kassa_core::anomaly::AnomalyKind;
-use proto::v1::{PaymentStatus, RefundStatus};
-use sandbox::{CallFault, CallbackFault, Fault, FaultRule, FaultScope, Operation, RefundOutcome};
+use proto::v1::{PaymentChannel, PaymentMethod, PaymentStatus, RefundStatus};
+use sandbox::{
+    CallFault, CallbackFault, Fault, FaultRule, FaultScope, Operation, OrderState, RefundOutcome,
+};
 use tests::event::kinds;
-use tests::{Created, TestApp, Wish};
+use tests::{Created, TestApp, Wish, until};
 
 /// How long a payment may be paid unless its request says otherwise.
 const EXPIRY: TimeDelta = TimeDelta::minutes(30);
@@ -338,5 +340,82 @@ async fn money_that_comes_after_the_close_and_whose_callback_is_lost_is_found_by
         [AnomalyKind::LatePayment]
     );
     assert!(app.payment(&payment.id).await.paid_time.is_some());
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_that_its_payer_opens_after_the_close_is_closed_again_at_the_gateway() {
+    let app = TestApp::start().await;
+    let page = Wish::new(PaymentChannel::Alipay, PaymentMethod::Page, "tea", "7.00");
+    let payment = app.created(&page).await;
+    // Nobody has been at the cashier: Alipay knows no order yet that it could close.
+    app.close(&payment.id).await.unwrap();
+    app.open_cashier(&payment).await;
+    assert_eq!(app.order(&payment.id).await.state, OrderState::Open);
+    let_pass(&app, TimeDelta::minutes(3), TimeDelta::seconds(30)).await;
+    assert_eq!(app.order(&payment.id).await.state, OrderState::Closed);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_late_look_that_brings_no_answer_does_not_count() {
+    let app = TestApp::start().await;
+    drop_every_callback(&app);
+    let payment = app.created(&Wish::alipay_qr("tea", "7.00")).await;
+    app.close(&payment.id).await.unwrap();
+    let_pass(&app, TimeDelta::hours(1), TimeDelta::minutes(1)).await;
+    app.pay(&payment).await;
+    // The last look at it fails.
+    let silent = everywhere(Fault::Call {
+        operation: None,
+        fault: CallFault::Cut { accepted: false },
+    });
+    app.control.add_fault(silent).unwrap();
+    let_pass(&app, TimeDelta::hours(30), TimeDelta::minutes(30)).await;
+    assert_eq!(app.anomalies_of(&payment.id).await, []);
+    app.control.clear_faults();
+    drop_every_callback(&app);
+    let_pass(&app, TimeDelta::hours(2), TimeDelta::minutes(10)).await;
+    let found = app.anomalies_of(&payment.id).await;
+    assert_eq!(found, [AnomalyKind::LatePayment]);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_expiry_under_way_leaves_the_order_of_a_retry_open() {
+    let app = TestApp::start().await;
+    let payment = app.created(&Wish::wechat_jsapi("tea", "7.00")).await;
+    let first = app.number(&payment.id).await;
+    // Closing the first order takes its time.
+    let slow = CallFault::Hang {
+        for_ms: None,
+        accepted: true,
+    };
+    let rule = FaultRule::call_once(&first, Operation::Close, slow);
+    app.control.add_fault(rule).unwrap();
+    app.clock.advance(EXPIRY);
+    let worker = app.node().worker().clone();
+    let expiry = tokio::spawn(async move { Box::pin(worker.run_until_idle()).await });
+    until("the first order is closed there", async || {
+        (app.order(&payment.id).await.state == OrderState::Closed).then_some(())
+    })
+    .await;
+    let mut request = super::retry::again(&payment.id, "again");
+    request.time_to_expiry = Some(pbjson_types::Duration {
+        seconds: 1_800,
+        nanos: 0,
+    });
+    let retried = app.retry(request).await.unwrap();
+    assert!(retried.prepay.is_some());
+    app.control.release_hangs();
+    expiry.await.unwrap().unwrap();
+    assert_eq!(
+        status(&app, &payment.id).await,
+        PaymentStatus::PendingPayment
+    );
+    assert_eq!(app.order(&payment.id).await.state, OrderState::Open);
+    app.pay(&retried).await;
+    app.settle().await;
+    assert_eq!(status(&app, &payment.id).await, PaymentStatus::PaidSuccess);
     app.finish().await;
 }

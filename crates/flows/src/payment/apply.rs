@@ -294,6 +294,9 @@ async fn save_in_tx(
             if locked.get().current_attempt_id != attempt.id {
                 tx.update_leg_method_in_tx(attempt.leg_id, payment.channel, payment.method)
                     .await?;
+                // The newer order is of no use any more, and can still be paid: it is ended soon.
+                tx.schedule_open_attempts_in_tx(payment.id, kassa.clock.now())
+                    .await?;
             }
         }
         PaymentStatus::PaidFailed | PaymentStatus::Closed => {

@@ -58,6 +58,15 @@ pub(crate) async fn close_payment(
     kassa: &Kassa,
     payment: PaymentTransaction,
 ) -> Result<PaymentTransaction, Error> {
+    close_payment_while(kassa, payment, |_any| true).await
+}
+
+/// As [`close_payment`], but leaves the payment open when its current attempt is not to be closed.
+pub(crate) async fn close_payment_while(
+    kassa: &Kassa,
+    payment: PaymentTransaction,
+    is_to_be_closed: impl Fn(&Attempt) -> bool + Send,
+) -> Result<PaymentTransaction, Error> {
     if !payment.status.is_pending() {
         return Ok(payment);
     }
@@ -65,6 +74,9 @@ pub(crate) async fn close_payment(
     // A retry may write down another attempt meanwhile; there are not more than these.
     for _ in 0..ATTEMPTS_MAX {
         let current = place::load_attempt(kassa, &payment).await?;
+        if !is_to_be_closed(&current) {
+            break;
+        }
         let had_earlier = end_earlier(kassa, &current).await?;
         if !had_earlier {
             // The last one's end is the payment's.
@@ -193,7 +205,7 @@ pub(super) enum Ended {
 }
 
 /// Ends an attempt at the gateway and applies what came of it.
-async fn close_at_gateway(kassa: &Kassa, attempt: &Attempt) -> Result<(), Error> {
+pub(crate) async fn close_at_gateway(kassa: &Kassa, attempt: &Attempt) -> Result<(), Error> {
     match end_at_gateway(kassa, attempt).await? {
         Ended::Reported(report) => {
             apply::apply_payment_report(kassa, attempt.channel_account_id, &report).await?;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use kassa_core::anomaly::AnomalyKind;
 use kassa_core::app::App;
 use kassa_core::channel::{Channel, ChannelAccount};
 use kassa_core::id::{AttemptId, ChannelAccountId, LegId, TransactionId};
@@ -120,8 +121,8 @@ async fn lost_the_race(
     }
 }
 
-/// A paid payment for the same order is a refusal, also one that was paid late; an open one is closed
-/// first, and is a refusal if it turns out to be paid.
+/// A paid payment for the same order is a refusal, also one that was paid late, until its money has gone
+/// back; an open one is closed first, and is a refusal if it turns out to be paid.
 async fn supersede(kassa: &Kassa, app: &App, request: &CreatePayment) -> Result<(), Error> {
     for _ in 0..SUPERSEDE_TRIES {
         let others: Vec<_> = kassa
@@ -131,8 +132,10 @@ async fn supersede(kassa: &Kassa, app: &App, request: &CreatePayment) -> Result<
             .into_iter()
             .filter(|other| other.request_id != request.request_id)
             .collect();
-        if let Some(paid) = others.iter().find(|other| other.status.is_paid()) {
-            return Err(already_paid(paid));
+        for paid in others.iter().filter(|other| other.status.is_paid()) {
+            if !was_late_and_given_back(kassa, paid).await? {
+                return Err(already_paid(paid));
+            }
         }
         let Some(open) = others.into_iter().find(|other| other.status.is_pending()) else {
             return Ok(());
@@ -150,6 +153,19 @@ async fn supersede(kassa: &Kassa, app: &App, request: &CreatePayment) -> Result<
         }
     }
     Err(Error::RequestInFlight)
+}
+
+/// Money that came too late and went back whole has paid nothing.
+async fn was_late_and_given_back(
+    kassa: &Kassa,
+    payment: &PaymentTransaction,
+) -> Result<bool, Error> {
+    if payment.status != PaymentStatus::RefundFull {
+        return Ok(false);
+    }
+    let anomalies = kassa.store.list_anomalies_of(payment.id).await?;
+    let mut kinds = anomalies.iter().map(|anomaly| anomaly.kind);
+    Ok(kinds.any(|kind| kind == AnomalyKind::LatePayment))
 }
 
 pub(super) fn already_paid(payment: &PaymentTransaction) -> Error {

@@ -1,6 +1,8 @@
 //! One pass over the attempts whose next question is due.
 
+use chrono::TimeDelta;
 use futures_util::StreamExt;
+use kassa_core::notification::ReportedPayment;
 use kassa_core::payment::{Attempt, AttemptStatus, PaymentTransaction};
 use runtime::checkpoint::Checkpoint;
 use runtime::store::NextQuery;
@@ -9,6 +11,9 @@ use super::plan;
 use crate::payment::{apply, close, place, query_attempt};
 use crate::{Error, Kassa};
 
+/// When a closed order is looked at again if a look at it brings no answer.
+const UNANSWERED: TimeDelta = TimeDelta::hours(1);
+
 /// What is to be done about an attempt that is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Look {
@@ -16,6 +21,8 @@ enum Look {
     Wait,
     /// Ask what became of it.
     Ask,
+    /// It was closed: ask whether it stayed so.
+    AskAgain,
     /// Its payment has expired with it: close both.
     Expire,
     /// It is of no use any more: nobody may pay it.
@@ -53,12 +60,23 @@ async fn claim(kassa: &Kassa) -> Result<Vec<Attempt>, Error> {
     let tx = kassa.store.begin().await?;
     let due = tx.claim_due_attempts_in_tx(now, &resting, limit).await?;
     for attempt in &due {
-        let count = attempt.query_count.saturating_add(1);
-        let next = plan::after_question(kassa, attempt, count);
+        let next = if attempt.status == AttemptStatus::Closed {
+            // Its looks are numbered: one that brings no answer does not count.
+            NextQuery {
+                at: now.checked_add_signed(UNANSWERED),
+                count: attempt.query_count,
+            }
+        } else {
+            next(kassa, attempt)
+        };
         tx.schedule_attempt_in_tx(attempt.id, next).await?;
     }
     tx.commit().await?;
     Ok(due)
+}
+
+fn next(kassa: &Kassa, attempt: &Attempt) -> NextQuery {
+    plan::after_question(kassa, attempt, attempt.query_count.saturating_add(1))
 }
 
 async fn look(kassa: &Kassa, attempt: Attempt) -> Result<(), Error> {
@@ -74,17 +92,13 @@ async fn look(kassa: &Kassa, attempt: Attempt) -> Result<(), Error> {
     }
     match look {
         Look::Wait => Ok(()),
-        Look::Ask => {
-            let report = query_attempt(kassa, &attempt).await?;
-            kassa
-                .checkpoints
-                .reach(Checkpoint::SynchroniseAnswered)
-                .await;
-            apply::apply_payment_report(kassa, attempt.channel_account_id, &report).await?;
-            Ok(())
-        }
+        Look::Ask => ask(kassa, &attempt).await,
+        Look::AskAgain => ask_again(kassa, &attempt).await,
         Look::Expire => {
-            let closed = close::close_payment(kassa, payment).await?;
+            let now = kassa.clock.now();
+            // A retry may have taken its place meanwhile: what has not expired is left open.
+            let has_expired = |current: &Attempt| current.expires_at <= now;
+            let closed = close::close_payment_while(kassa, payment, has_expired).await?;
             tracing::info!(
                 payment.id = %closed.id,
                 status = closed.status.as_str(),
@@ -96,13 +110,37 @@ async fn look(kassa: &Kassa, attempt: Attempt) -> Result<(), Error> {
     }
 }
 
+async fn ask(kassa: &Kassa, attempt: &Attempt) -> Result<(), Error> {
+    let report = query_attempt(kassa, attempt).await?;
+    kassa
+        .checkpoints
+        .reach(Checkpoint::SynchroniseAnswered)
+        .await;
+    apply::apply_payment_report(kassa, attempt.channel_account_id, &report).await?;
+    Ok(())
+}
+
+/// Asks about a closed order: money may have come after all, and one that is open there is closed now.
+async fn ask_again(kassa: &Kassa, attempt: &Attempt) -> Result<(), Error> {
+    let report = query_attempt(kassa, attempt).await?;
+    kassa
+        .checkpoints
+        .reach(Checkpoint::SynchroniseAnswered)
+        .await;
+    if report.state == ReportedPayment::Unpaid {
+        close::close_at_gateway(kassa, attempt).await?;
+    } else {
+        apply::apply_payment_report(kassa, attempt.channel_account_id, &report).await?;
+    }
+    schedule(kassa, attempt, next(kassa, attempt)).await
+}
+
 fn decide(kassa: &Kassa, payment: &PaymentTransaction, attempt: &Attempt) -> Look {
     let is_wanted = payment.status.is_pending() && payment.current_attempt_id == attempt.id;
     let is_expired = kassa.clock.now() >= attempt.expires_at;
     match attempt.status {
         AttemptStatus::Paid | AttemptStatus::Failed => Look::Wait,
-        // Money may have come after all.
-        AttemptStatus::Closed => Look::Ask,
+        AttemptStatus::Closed => Look::AskAgain,
         // Its order may be on its way: what the gateway says now proves nothing.
         AttemptStatus::Sent if place::is_being_sent(kassa, attempt) => Look::Wait,
         AttemptStatus::Prepared if is_wanted && !is_expired => Look::Wait,
@@ -127,6 +165,10 @@ async fn postpone(kassa: &Kassa, attempt: &Attempt) -> Result<(), Error> {
         at: plan::after_question(kassa, attempt, 0).at,
         count: attempt.query_count,
     };
+    schedule(kassa, attempt, next).await
+}
+
+async fn schedule(kassa: &Kassa, attempt: &Attempt, next: NextQuery) -> Result<(), Error> {
     let tx = kassa.store.begin().await?;
     tx.schedule_attempt_in_tx(attempt.id, next).await?;
     Ok(tx.commit().await?)

@@ -43,7 +43,7 @@ impl Breakers {
         let breakers = self.lock();
         let is_open = |breaker: &Breaker| match breaker {
             Breaker::Closed { .. } => false,
-            Breaker::Open { until, .. } | Breaker::Probing { until, .. } => now < *until,
+            Breaker::Open { until, .. } | Breaker::Probing { until, .. } => is_before(now, *until),
         };
         let open = breakers.iter().filter(|(_, breaker)| is_open(breaker));
         open.map(|(account, _)| *account).collect()
@@ -59,7 +59,7 @@ impl Breakers {
         match *breaker {
             Breaker::Closed { .. } => true,
             Breaker::Open { until, pause } | Breaker::Probing { until, pause } => {
-                if now < until {
+                if is_before(now, until) {
                     return false;
                 }
                 *breaker = Breaker::Probing {
@@ -101,16 +101,20 @@ impl Breakers {
     }
 }
 
-/// A refusal is an answer: the gateway is there. An account that is not set up is not: asking again
-/// and again changes nothing.
+/// Whatever it says, a gateway that says something is there.
 fn is_success(outcome: CallOutcome) -> bool {
     match outcome {
-        CallOutcome::Answered | CallOutcome::Refused => true,
-        CallOutcome::Later
-        | CallOutcome::Misconfigured
-        | CallOutcome::NotSent
-        | CallOutcome::Unknown => false,
+        CallOutcome::Answered
+        | CallOutcome::Refused
+        | CallOutcome::Later
+        | CallOutcome::Misconfigured => true,
+        CallOutcome::NotSent | CallOutcome::Unknown => false,
     }
+}
+
+/// Whether it is not yet `until`. A clock that was set back does not prolong a pause.
+fn is_before(now: DateTime<Utc>, until: DateTime<Utc>) -> bool {
+    now < until && until.signed_duration_since(now) <= PAUSE_MAX
 }
 
 fn is_tripped(breaker: Breaker) -> bool {

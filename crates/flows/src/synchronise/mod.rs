@@ -31,9 +31,27 @@ use crate::{Error, Kassa, anomaly};
 /// # Errors
 /// [`Error::Store`] if nothing could be claimed.
 pub async fn pass(kassa: &Kassa) -> Result<usize, Error> {
-    let attempts = Box::pin(attempts::pass(kassa)).await?;
-    let refunds = Box::pin(refunds::pass(kassa)).await?;
     let limit = u64::from(kassa.settings.synchronise.batch);
-    let given_back = Box::pin(anomaly::refund_due(kassa, limit)).await?;
-    Ok(attempts.saturating_add(refunds).saturating_add(given_back))
+    // None of them keeps the others from their turn.
+    let attempts = Box::pin(attempts::pass(kassa)).await;
+    let refunds = Box::pin(refunds::pass(kassa)).await;
+    let given_back = Box::pin(anomaly::refund_due(kassa, limit)).await;
+    Ok(attempts?
+        .saturating_add(refunds?)
+        .saturating_add(given_back?))
+}
+
+/// Gives a question to everything that is open and has none.
+///
+/// # Errors
+/// [`Error::Store`].
+pub async fn plan_unplanned(kassa: &Kassa) -> Result<(), Error> {
+    let found = kassa.store.schedule_unscheduled(kassa.clock.now()).await?;
+    if found > 0 {
+        tracing::warn!(
+            count = found,
+            "what is open and had no question has one now"
+        );
+    }
+    Ok(())
 }

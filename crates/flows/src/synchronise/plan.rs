@@ -1,7 +1,7 @@
 //! When an attempt or a refund is asked about next: set with every change, so that nothing that is open
 //! is ever without a next question.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use kassa_core::channel::Channel;
 use kassa_core::id::ChannelAccountId;
 use kassa_core::payment::{Attempt, AttemptStatus};
@@ -42,6 +42,9 @@ pub(crate) fn plan_attempt(kassa: &Kassa, before: Option<AttemptStatus>, attempt
 
 const NEVER: NextQuery = NextQuery { at: None, count: 0 };
 
+/// How long after its expiry a closed order is looked at once more.
+const AFTER_EXPIRY: TimeDelta = TimeDelta::minutes(15);
+
 /// The question that follows `count` questions about an attempt as it is. One that can still be paid
 /// is looked at when it expires at the latest; from there its ladder begins anew.
 pub(super) fn after_question(kassa: &Kassa, attempt: &Attempt, count: i32) -> NextQuery {
@@ -68,6 +71,11 @@ pub(super) fn after_question(kassa: &Kassa, attempt: &Attempt, count: i32) -> Ne
             at: Some(attempt.expires_at),
             count: 0,
         };
+    }
+    // A gateway may take money for what it told us to be closed until the order expires there.
+    if subject == Subject::ClosedOrder && at.is_none() && now < attempt.expires_at {
+        let at = attempt.expires_at.checked_add_signed(AFTER_EXPIRY);
+        return NextQuery { at, count };
     }
     NextQuery { at, count }
 }

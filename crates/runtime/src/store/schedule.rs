@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use entities::{payment_attempt, refund_transaction};
-use kassa_core::id::{AttemptId, ChannelAccountId, RefundId};
+use kassa_core::id::{AttemptId, ChannelAccountId, RefundId, TransactionId};
 use kassa_core::payment::{Attempt, AttemptStatus};
 use kassa_core::refund::{RefundStatus, RefundTransaction};
 use sea_orm::sea_query::{Expr, Order};
@@ -12,7 +12,7 @@ use sea_orm::{
     QuerySelect, Select,
 };
 
-use super::row::{RowReader, exactly_one, fetch_all, read_all, to_micros};
+use super::row::{RowReader, fetch_all, to_micros};
 use super::{Store, StoreError, Tx, attempt, claim_rows, refund};
 
 /// When the next question is asked, and how many were asked before it.
@@ -57,28 +57,44 @@ impl Tx {
             self.db().get_database_backend(),
         );
         let rows = fetch_all(self.db(), "claim due attempts", query).await?;
-        read_all(rows, attempt::read_attempt)
+        Ok(read_what_can_be(rows, attempt::read_attempt))
     }
 
-    /// Sets when an attempt is asked about next. Its version stays: nothing about it changed.
-    ///
-    /// # Errors
-    /// [`StoreError::Conflict`] if there is no such attempt.
+    /// Sets when an attempt is asked about next. Its version stays: nothing about it changed. One that has
+    /// nothing left to ask since it was claimed is left as it is.
     pub async fn schedule_attempt_in_tx(
         &self,
         id: AttemptId,
         next: NextQuery,
     ) -> Result<(), StoreError> {
         use payment_attempt::{Column, Entity};
-        const OPERATION: &str = "schedule an attempt";
-        let result = Entity::update_many()
+        Entity::update_many()
             .col_expr(Column::NextQueryAt, Expr::val(next.at.map(to_micros)))
             .col_expr(Column::QueryCount, Expr::val(next.count))
             .filter(Column::Id.eq(id.to_string()))
+            .filter(Column::NextQueryAt.is_not_null())
             .exec(self.db())
             .await
-            .map_err(|error| StoreError::query(OPERATION, error))?;
-        exactly_one(result.rows_affected, OPERATION)
+            .map_err(|error| StoreError::query("schedule a question", error))?;
+        Ok(())
+    }
+
+    /// The attempts of a payment that have not ended are due at `at`; the payment's lock guards them.
+    pub async fn schedule_open_attempts_in_tx(
+        &self,
+        transaction: TransactionId,
+        at: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        use payment_attempt::{Column, Entity};
+        Entity::update_many()
+            .col_expr(Column::NextQueryAt, Expr::val(Some(to_micros(at))))
+            .col_expr(Column::QueryCount, Expr::val(0))
+            .filter(Column::TransactionId.eq(transaction.to_string()))
+            .filter(Column::Status.is_in(open_attempts()))
+            .exec(self.db())
+            .await
+            .map_err(|error| StoreError::query("schedule open attempts", error))?;
+        Ok(())
     }
 
     /// As [`Tx::claim_due_attempts_in_tx`], of refunds.
@@ -93,28 +109,25 @@ impl Tx {
             self.db().get_database_backend(),
         );
         let rows = fetch_all(self.db(), "claim due refunds", query).await?;
-        read_all(rows, refund::read)
+        Ok(read_what_can_be(rows, refund::read))
     }
 
     /// As [`Tx::schedule_attempt_in_tx`], of a refund.
-    ///
-    /// # Errors
-    /// [`StoreError::Conflict`] if there is no such refund.
     pub async fn schedule_refund_in_tx(
         &self,
         id: RefundId,
         next: NextQuery,
     ) -> Result<(), StoreError> {
         use refund_transaction::{Column, Entity};
-        const OPERATION: &str = "schedule a refund";
-        let result = Entity::update_many()
+        Entity::update_many()
             .col_expr(Column::NextQueryAt, Expr::val(next.at.map(to_micros)))
             .col_expr(Column::QueryCount, Expr::val(next.count))
             .filter(Column::Id.eq(id.to_string()))
+            .filter(Column::NextQueryAt.is_not_null())
             .exec(self.db())
             .await
-            .map_err(|error| StoreError::query(OPERATION, error))?;
-        exactly_one(result.rows_affected, OPERATION)
+            .map_err(|error| StoreError::query("schedule a question", error))?;
+        Ok(())
     }
 }
 
@@ -131,16 +144,12 @@ impl Store {
     /// Attempts without a final state, by account.
     pub async fn count_open_attempts(&self) -> Result<Vec<OpenOf>, StoreError> {
         use payment_attempt::{Column, Entity};
-        let open = AttemptStatus::ALL
-            .iter()
-            .filter(|status| !status.is_ended())
-            .map(|status| status.as_str());
         let query = Entity::find()
             .select_only()
             .column(Column::ChannelAccountId)
             .column_as(Column::Id.count(), "open_count")
             .column_as(Column::CreatedAt.min(), "oldest_created_at")
-            .filter(Column::Status.is_in(open))
+            .filter(Column::Status.is_in(open_attempts()))
             .group_by(Column::ChannelAccountId);
         self.count_open(query).await
     }
@@ -148,18 +157,43 @@ impl Store {
     /// Refunds without a final state, by account.
     pub async fn count_open_refunds(&self) -> Result<Vec<OpenOf>, StoreError> {
         use refund_transaction::{Column, Entity};
-        let open = RefundStatus::ALL
-            .iter()
-            .filter(|status| !status.is_final())
-            .map(|status| status.as_str());
         let query = Entity::find()
             .select_only()
             .column(Column::ChannelAccountId)
             .column_as(Column::Id.count(), "open_count")
             .column_as(Column::CreatedAt.min(), "oldest_created_at")
-            .filter(Column::Status.is_in(open))
+            .filter(Column::Status.is_in(open_refunds()))
             .group_by(Column::ChannelAccountId);
         self.count_open(query).await
+    }
+
+    /// Gives a question at `at` to everything that is open and has none: rows of a program that knew no
+    /// questions. Says how many there were.
+    pub async fn schedule_unscheduled(&self, at: DateTime<Utc>) -> Result<u64, StoreError> {
+        let tx = self.begin().await?;
+        let attempts = {
+            use payment_attempt::{Column, Entity};
+            Entity::update_many()
+                .col_expr(Column::NextQueryAt, Expr::val(Some(to_micros(at))))
+                .filter(Column::Status.is_in(open_attempts()))
+                .filter(Column::NextQueryAt.is_null())
+                .exec(tx.db())
+                .await
+        };
+        let refunds = {
+            use refund_transaction::{Column, Entity};
+            Entity::update_many()
+                .col_expr(Column::NextQueryAt, Expr::val(Some(to_micros(at))))
+                .filter(Column::Status.is_in(open_refunds()))
+                .filter(Column::NextQueryAt.is_null())
+                .exec(tx.db())
+                .await
+        };
+        let failed = |error| StoreError::query("schedule what has no question", error);
+        let attempts = attempts.map_err(failed)?.rows_affected;
+        let refunds = refunds.map_err(failed)?.rows_affected;
+        tx.commit().await?;
+        Ok(attempts.saturating_add(refunds))
     }
 
     async fn count_open<E: EntityTrait>(
@@ -183,6 +217,24 @@ impl Store {
             })
             .collect()
     }
+}
+
+fn open_attempts() -> impl Iterator<Item = &'static str> {
+    let all = AttemptStatus::ALL.iter();
+    all.filter(|status| !status.is_ended())
+        .map(|status| status.as_str())
+}
+
+fn open_refunds() -> impl Iterator<Item = &'static str> {
+    let all = RefundStatus::ALL.iter();
+    all.filter(|status| !status.is_final())
+        .map(|status| status.as_str())
+}
+
+/// One row that cannot be read must not keep the others from their turn.
+fn read_what_can_be<M, T>(rows: Vec<M>, read: impl Fn(M) -> Result<T, StoreError>) -> Vec<T> {
+    let read = |row| read(row).inspect_err(|error| tracing::error!(%error, "a due row is left"));
+    rows.into_iter().filter_map(|row| read(row).ok()).collect()
 }
 
 pub(crate) fn due_attempts(
