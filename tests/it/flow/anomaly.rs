@@ -6,6 +6,7 @@
 //! anomaly has one refund that has not failed (`uq_refund_transactions_anomaly`).
 
 use chrono::TimeDelta;
+use flows::anomaly::refund_due;
 use kassa::node::seed::code;
 use kassa_core::app::{App, Policies};
 use proto::v1::{
@@ -314,6 +315,44 @@ async fn what_the_caller_gave_back_of_late_money_is_not_given_back_again() {
         app.payment(&created.id).await.status(),
         PaymentStatus::RefundFull
     );
+    app.finish().await;
+}
+
+/// The caller's refund fails after the policy's would have been made of the rest: nothing may stay.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn late_money_is_given_back_whole_when_the_callers_own_refund_of_a_part_fails() {
+    let app = TestApp::start().await;
+    let created = paid_late(&app).await;
+    app.refund(&created.id, "part", "3.00").await.unwrap();
+    app.clock.advance(DELAY);
+    assert_eq!(refund_due(app.kassa(), 10).await.unwrap(), 1);
+    let refunds = app.refunds_of(&created.id).await;
+    assert_eq!(refunds.len(), 1, "the end of the caller's is not known yet");
+    let open = only_anomaly(&app, &created.id).await;
+    let refused = app.resolve(&open.anomaly_id, ResolutionAction::Refund);
+    assert_eq!(reason(&refused.await.unwrap_err()), "ANOMALY_ACTION");
+
+    let number = app.number(&created.id).await;
+    let fault = CallFault::Refuse {
+        code: "ACQ.TRADE_NOT_ALLOW_REFUND".to_owned(),
+    };
+    app.control
+        .add_fault(FaultRule::call_once(&number, Operation::Refund, fault))
+        .unwrap();
+    app.settle().await;
+    let refunds = app.refunds_of(&created.id).await;
+    assert_eq!(refunds[0].status(), RefundStatus::Failed);
+    app.clock.advance(DELAY);
+    app.settle().await;
+    let refunds = app.refunds_of(&created.id).await;
+    assert_eq!(refunds.len(), 2);
+    assert_eq!(refunds[1].amount_requested, Some(money("7.00")), "all");
+    assert_eq!(
+        app.payment(&created.id).await.status(),
+        PaymentStatus::RefundFull
+    );
+    let resolved = only_anomaly(&app, &created.id).await;
+    assert_eq!(resolved.resolution(), ResolutionAction::Refund);
     app.finish().await;
 }
 

@@ -80,7 +80,7 @@ pub(super) enum GivenBack {
     Refund,
     /// It was given back before: the anomaly is resolved.
     Nothing,
-    /// Refunds that are under way have all of it: their end must be known first.
+    /// Refunds of it are under way: their end must be known first.
     UnderWay,
 }
 
@@ -188,14 +188,17 @@ enum Left {
     Nothing,
 }
 
+/// What of late money is left. A refund of a part that fails leaves its part too, so the end of those
+/// under way comes first.
 fn left_of_payment(payment: &PaymentTransaction) -> Result<Left, Error> {
+    if !payment.amount_refund_reserved.is_zero() {
+        return Ok(Left::UnderWay);
+    }
     let refundable = payment.amount_refundable().map_err(Error::internal)?;
-    Ok(if !refundable.is_zero() {
-        Left::Amount(refundable)
-    } else if payment.amount_refund_reserved.is_zero() {
+    Ok(if refundable.is_zero() {
         Left::Nothing
     } else {
-        Left::UnderWay
+        Left::Amount(refundable)
     })
 }
 

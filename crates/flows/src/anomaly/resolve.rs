@@ -196,7 +196,7 @@ async fn refund(
         GivenBack::UnderWay => Err(misfit(
             anomaly,
             wanted.action,
-            "refunds under way have all of it",
+            "refunds of it are under way: their end must be known first",
         )),
     }
 }
