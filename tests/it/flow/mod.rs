@@ -1,6 +1,7 @@
 //! Whole stories through the real doors: gRPC in, callbacks in, events out.
 
 mod anomaly;
+mod anomaly_ends;
 mod anomaly_kinds;
 mod attempt;
 mod callback;

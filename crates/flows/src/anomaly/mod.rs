@@ -3,6 +3,7 @@
 
 mod give_back;
 mod list;
+mod mismatch;
 mod open;
 mod resolve;
 mod settle;

@@ -14,7 +14,7 @@ use serde_json::json;
 use std::sync::Arc;
 
 use super::give_back::{GivenBack, give_back_in_tx};
-use super::{close_in_tx, find};
+use super::{close_in_tx, find, mismatch};
 use crate::audit::{self, Action};
 use crate::call::{About, call};
 use crate::refund::{apply, order};
@@ -156,6 +156,9 @@ async fn accept(
     anomaly: &Anomaly,
     wanted: &ResolveAnomaly,
 ) -> Result<(), Error> {
+    if !is_done(anomaly, wanted.action)? {
+        Box::pin(mismatch::end_order(kassa, anomaly)).await?;
+    }
     let tx = kassa.store.begin().await?;
     let (payment, locked) = lock_in_tx(&tx, anomaly).await?;
     if is_done(locked.get(), wanted.action)? {
@@ -169,6 +172,10 @@ async fn accept(
         ));
     }
     wanted.audit_in_tx(kassa, &tx, actor).await?;
+    let payment = match payment {
+        Some(payment) => Some(mismatch::close_in_tx(kassa, &tx, payment, locked.get()).await?),
+        None => None,
+    };
     let mut changed = payment.as_ref().map(|payment| payment.get().clone());
     let request = wanted.request(actor);
     close_in_tx(kassa, &tx, changed.as_mut(), locked, wanted.action, request).await?;

@@ -68,7 +68,7 @@ impl AttemptChange {
         }
     }
 
-    pub(super) fn closed() -> Self {
+    pub(crate) fn closed() -> Self {
         Self {
             fact: Some(AttemptFact::Closed),
             ..Self::default()
@@ -194,7 +194,7 @@ pub(super) async fn apply_to_attempt(
     Ok(outcome)
 }
 
-pub(super) async fn apply_fact_in_tx(
+pub(crate) async fn apply_fact_in_tx(
     kassa: &Kassa,
     tx: &Tx,
     payment: Locked<PaymentTransaction>,
