@@ -18,7 +18,7 @@ use super::{close_in_tx, find, mismatch};
 use crate::audit::{self, Action};
 use crate::call::{About, call};
 use crate::refund::{apply, order};
-use crate::synchronise::plan_refund;
+use crate::synchronise::plan_refund_anew;
 use crate::{Error, Kassa};
 
 /// What is to be done about an anomaly.
@@ -240,7 +240,9 @@ async fn to_merchant(
     let number = report.gateway_refund_id.clone();
     let number = number.or_else(|| hung.refund.gateway_refund_id.clone());
     let number = number.ok_or_else(|| Error::internal("a refund that hangs without its number"))?;
-    request(kassa, actor, anomaly, wanted).await?;
+    let Some(request) = request(kassa, actor, anomaly, wanted).await? else {
+        return Ok(());
+    };
     let about = About::refund(
         CallOperation::ApplyAbnormalRefund,
         &hung.attempt,
@@ -250,31 +252,36 @@ async fn to_merchant(
     match call(kassa, about, asked).await {
         Ok(report) => {
             hung.apply(kassa, &report).await?;
-            hung.ask_soon(kassa).await
+            hung.moves(kassa, anomaly, request).await
         }
-        Err(error) => hung.not_sent(kassa, anomaly, error).await,
+        Err(error) => hung.not_sent(kassa, anomaly, request, error).await,
     }
 }
 
-/// Writes down who wants it, before the gateway is called.
+/// Writes down who wants it, before the gateway is called. Gives what is written: whoever asked first
+/// stays the one. `None` if there is nothing to ask for any more.
 async fn request(
     kassa: &Kassa,
     actor: &AppId,
     anomaly: &Anomaly,
     wanted: &ResolveAnomaly,
-) -> Result<(), Error> {
+) -> Result<Option<ResolutionRequest>, Error> {
     let tx = kassa.store.begin().await?;
     let (_payment, locked) = lock_in_tx(&tx, anomaly).await?;
     if is_done(locked.get(), wanted.action)? {
-        return Ok(());
+        return Ok(None);
     }
     wanted.audit_in_tx(kassa, &tx, actor).await?;
+    let before = locked.get().clone();
+    let request = before.requested.clone();
+    let request = request.unwrap_or_else(|| wanted.request(actor));
     let asked = Anomaly {
-        requested: Some(wanted.request(actor)),
-        ..locked.get().clone()
+        requested: Some(request.clone()),
+        ..before
     };
     tx.update_anomaly_in_tx(locked, &asked).await?;
-    Ok(tx.commit().await?)
+    tx.commit().await?;
+    Ok(Some(request))
 }
 
 /// A refund that hangs at its gateway.
@@ -313,14 +320,29 @@ impl Hung {
         Ok(())
     }
 
-    /// It moves again: its questions begin anew.
-    async fn ask_soon(&self, kassa: &Kassa) -> Result<(), Error> {
+    /// It moves again: its questions begin anew. The refusal of another call may have taken the
+    /// `request` back meanwhile.
+    async fn moves(
+        &self,
+        kassa: &Kassa,
+        anomaly: &Anomaly,
+        request: ResolutionRequest,
+    ) -> Result<(), Error> {
         let tx = kassa.store.begin().await?;
-        let payment = self.refund.original_transaction_id;
-        let _payment = tx.load_payment_for_update_in_tx(payment).await?;
+        let (_payment, locked) = lock_in_tx(&tx, anomaly).await?;
+        if locked.get().resolution.is_some() {
+            return Ok(());
+        }
+        if locked.get().requested.is_none() {
+            let asked = Anomaly {
+                requested: Some(request),
+                ..locked.get().clone()
+            };
+            tx.update_anomaly_in_tx(locked, &asked).await?;
+        }
         let locked = tx.load_refund_for_update_in_tx(self.refund.id).await?;
         let mut refund = locked.get().clone();
-        plan_refund(kassa, &mut refund);
+        plan_refund_anew(kassa, &mut refund);
         tx.update_refund_in_tx(locked, refund).await?;
         Ok(tx.commit().await?)
     }
@@ -331,11 +353,13 @@ impl Hung {
         }
     }
 
-    /// A definite refusal leaves the anomaly as it was before; otherwise the next try asks first.
+    /// A definite refusal leaves the anomaly as it was before; otherwise the next try asks first. A
+    /// gateway also refuses what another operator has just sent: then the refund moves.
     async fn not_sent(
         &self,
         kassa: &Kassa,
         anomaly: &Anomaly,
+        request: ResolutionRequest,
         error: CallError,
     ) -> Result<(), Error> {
         let reason = match error {
@@ -344,9 +368,15 @@ impl Hung {
                 return Err(self.unknown());
             }
         };
+        if let Ok(report) = self.ask(kassa).await
+            && !matches!(report.state, ReportedRefund::Abnormal(_))
+        {
+            self.apply(kassa, &report).await?;
+            return self.moves(kassa, anomaly, request).await;
+        }
         let tx = kassa.store.begin().await?;
         let (_payment, locked) = lock_in_tx(&tx, anomaly).await?;
-        if locked.get().resolution.is_none() {
+        if locked.get().resolution.is_none() && locked.get().requested == Some(request) {
             let open = Anomaly {
                 requested: None,
                 ..locked.get().clone()

@@ -4,7 +4,7 @@ use kassa_core::anomaly::{Anomaly, AnomalyKind, ResolutionAction, ResolutionRequ
 use kassa_core::id::{AnomalyId, AttemptId};
 use kassa_core::payment::PaymentTransaction;
 use kassa_core::refund::{RefundStatus, RefundTransaction};
-use runtime::store::Tx;
+use runtime::store::{NextQuery, Tx};
 
 use super::{KASSA, close_in_tx};
 use crate::{Error, Kassa};
@@ -63,12 +63,46 @@ pub(crate) async fn refund_ended_in_tx(
     Ok(())
 }
 
+/// The gateway tells the end of a refund whose state was final before it hung and was sent to the
+/// merchant: the anomaly that told of the hanging is over. `false` if there is none. One that nobody
+/// has dealt with stays open: an old notification may come again after the refund began to hang.
+pub(crate) async fn resent_ended_in_tx(
+    kassa: &Kassa,
+    tx: &Tx,
+    payment: &mut PaymentTransaction,
+    refund: &RefundTransaction,
+    is_success: bool,
+) -> Result<bool, Error> {
+    let hung = tx
+        .find_open_anomaly_of_refund_for_update_in_tx(refund.id, AnomalyKind::RefundAbnormal)
+        .await?;
+    let Some((hung, request)) = hung.and_then(|hung| {
+        let request = hung.get().requested.clone()?;
+        Some((hung, request))
+    }) else {
+        return Ok(false);
+    };
+    let (action, request) = if is_success {
+        (ResolutionAction::RefundToMerchant, request)
+    } else {
+        (ResolutionAction::Settled, ended(refund, "failed"))
+    };
+    close_in_tx(kassa, tx, Some(payment), hung, action, request).await?;
+    let never = NextQuery { at: None, count: 0 };
+    tx.schedule_refund_in_tx(refund.id, never).await?;
+    Ok(true)
+}
+
 fn settled(refund: &RefundTransaction) -> ResolutionRequest {
     let end = match refund.status {
         RefundStatus::Success => "succeeded",
         RefundStatus::Failed => "failed",
         RefundStatus::Pending | RefundStatus::Processing => "is under way",
     };
+    ended(refund, end)
+}
+
+fn ended(refund: &RefundTransaction, end: &str) -> ResolutionRequest {
     ResolutionRequest {
         by: KASSA.to_owned(),
         reason: format!("the refund {} {end}", refund.id),

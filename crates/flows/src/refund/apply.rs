@@ -13,7 +13,7 @@ use kassa_core::refund::{
 use runtime::store::{Locked, Tx};
 use serde_json::json;
 
-use crate::anomaly::{Finding, duplicate_given_back_in_tx, refund_ended_in_tx};
+use crate::anomaly::{Finding, duplicate_given_back_in_tx, refund_ended_in_tx, resent_ended_in_tx};
 use crate::event::{record_payment_event_in_tx, record_refund_event_in_tx};
 use crate::payment::apply::{Outcome, booking, next_version, post_in_tx};
 use crate::synchronise::plan_refund;
@@ -93,28 +93,8 @@ async fn apply_to_known(
     let fact = RefundFact::from_report(&report.state);
     let transaction_id = Some(payment.get().id);
     match decide(refund.get().status, refund.get().amount_requested, &fact) {
-        Decision::AlreadyApplied => Ok(Outcome {
-            transaction_id,
-            changed: false,
-            anomaly: None,
-        }),
-        Decision::Anomalous(kind) => {
-            let refund = refund.get();
-            finding(kind, refund, report)
-                .open_alone_in_tx(
-                    kassa,
-                    tx,
-                    refund.channel_account_id,
-                    Some(refund.id),
-                    payment,
-                )
-                .await?;
-            Ok(Outcome {
-                transaction_id,
-                changed: false,
-                anomaly: Some(kind),
-            })
-        }
+        Decision::AlreadyApplied => note(kassa, tx, payment, &refund, None, report).await,
+        Decision::Anomalous(kind) => note(kassa, tx, payment, &refund, Some(kind), report).await,
         Decision::Applied {
             status,
             event,
@@ -129,6 +109,44 @@ async fn apply_to_known(
             })
         }
     }
+}
+
+/// What leaves a refund as it is may still be news for its anomalies: it opens the one of `kind`, and
+/// the end of a refund that had its final state before ends its hanging.
+async fn note(
+    kassa: &Kassa,
+    tx: &Tx,
+    locked: Locked<PaymentTransaction>,
+    refund: &Locked<RefundTransaction>,
+    kind: Option<AnomalyKind>,
+    report: &RefundReport,
+) -> Result<Outcome, Error> {
+    let refund = refund.get();
+    let transaction_id = Some(locked.get().id);
+    let mut payment = locked.get().clone();
+    let mut is_news = false;
+    if let Some(kind) = kind {
+        let account = refund.channel_account_id;
+        is_news = finding(kind, refund, report)
+            .open_in_tx(kassa, tx, account, Some(refund.id), Some(&mut payment))
+            .await?;
+    }
+    let end = match &report.state {
+        ReportedRefund::Succeeded { .. } => Some(true),
+        ReportedRefund::Failed(_) => Some(false),
+        ReportedRefund::Processing | ReportedRefund::Abnormal(_) | ReportedRefund::NotFound => None,
+    };
+    if let (true, Some(is_success)) = (refund.status.is_final(), end) {
+        is_news |= resent_ended_in_tx(kassa, tx, &mut payment, refund, is_success).await?;
+    }
+    if is_news {
+        tx.update_payment_in_tx(locked, payment).await?;
+    }
+    Ok(Outcome {
+        transaction_id,
+        changed: false,
+        anomaly: kind,
+    })
 }
 
 async fn settle(

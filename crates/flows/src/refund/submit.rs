@@ -13,6 +13,7 @@ use kassa_core::payment::{Attempt, PaymentTransaction};
 use kassa_core::refund::RefundTransaction;
 use runtime::checkpoint::Checkpoint;
 use runtime::queue::Envelope;
+use runtime::store::NextQuery;
 use serde::{Deserialize, Serialize};
 
 use super::apply;
@@ -67,12 +68,15 @@ pub async fn sync_open_refunds(kassa: &Kassa, payment: &PaymentTransaction) -> R
 /// Brings a refund one step further: submits it, or asks for it if it may have reached its gateway. No
 /// answer decides nothing.
 pub(crate) async fn bring_on(kassa: &Kassa, refund: RefundTransaction) -> Result<(), Error> {
-    if refund.status.is_final() {
+    if refund.status.is_final() && refund.next_query_at.is_none() {
         return Ok(());
     }
     let open = kassa.account(refund.channel_account_id).await?;
     let gateway = open.gateway.as_ref();
     let job = Job::load(kassa, gateway, refund, &open.account).await?;
+    if job.refund.status.is_final() {
+        return job.ask_of_resent().await;
+    }
     let is_first =
         job.refund.submitted_at.is_none() && mark_submitted(kassa, job.refund.id).await?;
     if !is_first {
@@ -131,6 +135,29 @@ impl<'a> Job<'a> {
     async fn ask(&self) -> Result<RefundReport, CallError> {
         let about = About::refund(CallOperation::QueryRefund, &self.attempt, self.refund.id);
         call(self.kassa, about, self.gateway.query_refund(&self.order)).await
+    }
+
+    /// A refund that hung after it had its final state was sent to the merchant: what became of it is
+    /// asked, and nothing is ever submitted.
+    async fn ask_of_resent(&self) -> Result<(), Error> {
+        let payment = self.refund.original_transaction_id;
+        let anomalies = self.kassa.store.list_anomalies_of(payment).await?;
+        let is_resent = anomalies.iter().any(|anomaly| {
+            anomaly.refund_id == Some(self.refund.id) && anomaly.requested.is_some()
+        });
+        if !is_resent {
+            let never = NextQuery { at: None, count: 0 };
+            let tx = self.kassa.store.begin().await?;
+            tx.schedule_refund_in_tx(self.refund.id, never).await?;
+            return Ok(tx.commit().await?);
+        }
+        match self.ask().await {
+            Ok(report) => self.settle(report).await,
+            Err(error) => {
+                undecided(&self.refund, &error);
+                Ok(())
+            }
+        }
     }
 
     async fn settle(&self, report: RefundReport) -> Result<(), Error> {

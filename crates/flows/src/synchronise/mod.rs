@@ -21,7 +21,7 @@ mod refunds;
 
 pub use breaker::Breakers;
 pub use open::{Open, OpenOfChannel, count_open};
-pub(crate) use plan::{plan_attempt, plan_refund};
+pub(crate) use plan::{plan_attempt, plan_refund, plan_refund_anew};
 
 use crate::{Error, Kassa, anomaly};
 

@@ -91,6 +91,13 @@ pub(crate) fn plan_refund(kassa: &Kassa, refund: &mut RefundTransaction) {
     refund.query_count = next.count;
 }
 
+/// Plans a first question about a refund, also about one that is final: it was sent on once more.
+pub(crate) fn plan_refund_anew(kassa: &Kassa, refund: &mut RefundTransaction) {
+    let next = after_refund_question(kassa, refund, 0);
+    refund.next_query_at = next.at;
+    refund.query_count = next.count;
+}
+
 /// The question that follows `count` questions about a refund.
 pub(super) fn after_refund_question(
     kassa: &Kassa,
