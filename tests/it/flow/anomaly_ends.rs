@@ -5,7 +5,9 @@ use chrono::TimeDelta;
 use flows::payment::apply::apply_payment_report;
 use flows::refund::apply::apply_refund_report;
 use kassa_core::id::ChannelAccountId;
-use kassa_core::notification::{PaymentReport, RefundReport, ReportedPayment, ReportedRefund};
+use kassa_core::notification::{
+    GatewayReason, PaymentReport, RefundReport, ReportedPayment, ReportedRefund,
+};
 use kassa_core::{Currency, Money};
 use proto::v1::{self, AnomalyKind, AnomalyStatus, PaymentStatus, RefundStatus, ResolutionAction};
 use sandbox::{CallFault, CallbackFault, FaultRule, Operation, OrderState, RefundOutcome};
@@ -288,4 +290,39 @@ async fn two_operators_at_once_send_a_refund_to_the_merchant_once_and_both_are_a
     let resolved = anomaly_of(&app, &created.id, AnomalyKind::RefundAbnormal).await;
     assert_eq!(resolved.resolution(), action);
     app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refund_of_the_console_that_hangs_is_told_once_and_settles_with_its_success() {
+    let app = TestApp::start().await;
+    let created = app.paid(&Wish::wechat_jsapi("tea", "5.00")).await;
+    for _ in 0..2 {
+        let why = GatewayReason {
+            code: "ABNORMAL".to_owned(),
+            message: String::new(),
+        };
+        tell(&app, &created.id, "CONSOLE1", ReportedRefund::Abnormal(why)).await;
+    }
+    let open = anomaly_of(&app, &created.id, AnomalyKind::RefundAbnormal).await;
+    assert_eq!(open.refund_id, "");
+    assert_eq!(open.evidence["refund_number"], "CONSOLE1");
+    assert_eq!(open.evidence["reported"], "ABNORMAL ABNORMAL");
+    let action = ResolutionAction::RefundToMerchant;
+    let refused = app.resolve(&open.anomaly_id, action).await.unwrap_err();
+    assert_eq!(reason(&refused), "ANOMALY_ACTION");
+    app.run_until_idle().await;
+    let told = kinds(&app.events_of(&created.id).await);
+    assert_eq!(told[2..], ["anomaly.opened"], "once");
+
+    tell(&app, &created.id, "CONSOLE1", succeeded(500)).await;
+    app.run_until_idle().await;
+    let settled = anomaly_of(&app, &created.id, AnomalyKind::RefundAbnormal).await;
+    assert_eq!(settled.resolution(), ResolutionAction::Settled);
+    anomaly_of(&app, &created.id, AnomalyKind::ExternalRefund).await;
+    assert_eq!(
+        app.payment(&created.id).await.status(),
+        PaymentStatus::RefundFull
+    );
+    app.finish_expecting(Expected::default().booked_beyond_the_gateways(-500))
+        .await;
 }

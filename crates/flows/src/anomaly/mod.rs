@@ -20,7 +20,9 @@ pub use give_back::refund_due;
 pub use list::{ListAnomalies, find, list};
 pub(crate) use open::Finding;
 pub use resolve::{ResolveAnomaly, Resolved, resolve};
-pub(crate) use settle::{duplicate_given_back_in_tx, refund_ended_in_tx, resent_ended_in_tx};
+pub(crate) use settle::{
+    duplicate_given_back_in_tx, external_hang_ended_in_tx, refund_ended_in_tx, resent_ended_in_tx,
+};
 
 /// Who deals with what nobody was needed for.
 const KASSA: &str = "kassa";

@@ -219,6 +219,10 @@ async fn to_merchant(
     if is_done(anomaly, wanted.action)? {
         return Ok(());
     }
+    if anomaly.refund_id.is_none() {
+        let why = "the refund was made at the gateway's console: deal with it there";
+        return Err(misfit(anomaly, wanted.action, why));
+    }
     let hung = Hung::load(kassa, anomaly).await?;
     if !hung.open.gateway.capabilities().refund_to_merchant {
         let why = "the gateway cannot send a refund to the merchant";

@@ -93,6 +93,30 @@ pub(crate) async fn resent_ended_in_tx(
     Ok(true)
 }
 
+/// A refund made at the gateway's console succeeded: if it hung before, that is over.
+pub(crate) async fn external_hang_ended_in_tx(
+    kassa: &Kassa,
+    tx: &Tx,
+    payment: &mut PaymentTransaction,
+    refund: &RefundTransaction,
+) -> Result<(), Error> {
+    let open = tx
+        .list_open_anomalies_for_update_in_tx(payment.id, AnomalyKind::RefundAbnormal)
+        .await?;
+    for locked in open {
+        let hung = locked.get();
+        let number = hung.evidence.get("refund_number");
+        let is_same = hung.refund_id.is_none()
+            && hung.attempt_id() == Some(refund.attempt_id)
+            && number.and_then(serde_json::Value::as_str) == Some(refund.refund_number.as_str());
+        if is_same {
+            let (action, request) = (ResolutionAction::Settled, settled(refund));
+            close_in_tx(kassa, tx, Some(&mut *payment), locked, action, request).await?;
+        }
+    }
+    Ok(())
+}
+
 fn settled(refund: &RefundTransaction) -> ResolutionRequest {
     let end = match refund.status {
         RefundStatus::Success => "succeeded",

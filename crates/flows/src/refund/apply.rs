@@ -13,7 +13,10 @@ use kassa_core::refund::{
 use runtime::store::{Locked, Tx};
 use serde_json::json;
 
-use crate::anomaly::{Finding, duplicate_given_back_in_tx, refund_ended_in_tx, resent_ended_in_tx};
+use crate::anomaly::{
+    Finding, duplicate_given_back_in_tx, external_hang_ended_in_tx, refund_ended_in_tx,
+    resent_ended_in_tx,
+};
 use crate::event::{record_payment_event_in_tx, record_refund_event_in_tx};
 use crate::payment::apply::{Outcome, booking, next_version, post_in_tx};
 use crate::synchronise::plan_refund;
@@ -354,23 +357,26 @@ async fn apply_to_unknown(
     report: &RefundReport,
 ) -> Result<Outcome, Error> {
     let transaction_id = Some(attempt.transaction_id);
-    let ReportedRefund::Succeeded {
-        amount,
-        refunded_total,
-        ..
-    } = &report.state
-    else {
-        return Ok(Outcome {
-            transaction_id,
-            changed: false,
-            anomaly: None,
-        });
+    let (amount, refunded_total) = match &report.state {
+        ReportedRefund::Succeeded {
+            amount,
+            refunded_total,
+            ..
+        } => (*amount, *refunded_total),
+        ReportedRefund::Abnormal(_) => return external_hangs(kassa, tx, attempt, report).await,
+        ReportedRefund::Processing | ReportedRefund::Failed(_) | ReportedRefund::NotFound => {
+            return Ok(Outcome {
+                transaction_id,
+                changed: false,
+                anomaly: None,
+            });
+        }
     };
     let payment = tx
         .load_payment_for_update_in_tx(attempt.transaction_id)
         .await?;
     let source = external_source(payment.get(), attempt);
-    let told = (*amount, *refunded_total);
+    let told = (amount, refunded_total);
     let amount = match source {
         RefundSource::Payment => external_amount(payment.get(), told)?,
         RefundSource::Duplicate => external_amount_of_duplicate(tx, attempt, told).await?,
@@ -383,6 +389,37 @@ async fn apply_to_unknown(
             anomaly: None,
         }),
     }
+}
+
+/// A refund of the console hangs: it gave nothing back yet, and only people can bring it on.
+async fn external_hangs(
+    kassa: &Kassa,
+    tx: &Tx,
+    attempt: &Attempt,
+    report: &RefundReport,
+) -> Result<Outcome, Error> {
+    let payment = tx
+        .load_payment_for_update_in_tx(attempt.transaction_id)
+        .await?;
+    let kind = AnomalyKind::RefundAbnormal;
+    let finding = Finding {
+        kind,
+        key: format!("{}:{}", attempt.id, report.refund_number),
+        evidence: json!({
+            "attempt_id": attempt.id.to_string(),
+            "refund_number": report.refund_number,
+            "gateway_refund_id": report.gateway_refund_id.clone().unwrap_or_default(),
+            "reported": reported(&report.state),
+        }),
+    };
+    finding
+        .open_alone_in_tx(kassa, tx, attempt.channel_account_id, None, payment)
+        .await?;
+    Ok(Outcome {
+        transaction_id: Some(attempt.transaction_id),
+        changed: false,
+        anomaly: Some(kind),
+    })
 }
 
 /// How much an external refund gave back. Where the gateway tells only the order's total, ours under
@@ -476,6 +513,7 @@ async fn book_external(
     finding(kind, &refund, report)
         .open_in_tx(kassa, tx, account, Some(refund.id), Some(&mut payment))
         .await?;
+    external_hang_ended_in_tx(kassa, tx, &mut payment, &refund).await?;
     if source == RefundSource::Duplicate
         && given_back_of_attempt(tx, attempt, refund.id)
             .await?
