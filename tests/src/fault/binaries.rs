@@ -19,6 +19,12 @@ pub fn folder() -> PathBuf {
     }
 }
 
+/// The folder that Cargo puts everything into.
+pub fn target() -> PathBuf {
+    let folder = folder();
+    folder.parent().expect("the target folder").to_owned()
+}
+
 /// The root of the repository.
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -44,7 +50,9 @@ async fn run_cargo() {
     command
         .current_dir(root())
         .args(["build", "--quiet", "--locked"])
-        .args(targets);
+        .args(targets)
+        .arg("--target-dir")
+        .arg(target());
     if folder().file_name().is_some_and(|name| name == "release") {
         command.arg("--release");
     }

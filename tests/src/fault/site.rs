@@ -320,9 +320,7 @@ impl Site {
 
 /// An empty folder for the logs of this run.
 fn logs_folder(name: &str) -> PathBuf {
-    let target = binaries::folder();
-    let target = target.parent().expect("the target folder");
-    let folder = target.join("fault-logs").join(name);
+    let folder = binaries::target().join("fault-logs").join(name);
     if folder.exists() {
         std::fs::remove_dir_all(&folder).expect("the last run's logs go");
     }
