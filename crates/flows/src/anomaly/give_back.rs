@@ -30,8 +30,10 @@ const DUPLICATE_REASON: &str = "重复支付，款项退回 Paid twice";
 /// from its turn, and is due again later.
 pub async fn refund_due(kassa: &Kassa, limit: u64) -> Result<usize, Error> {
     let now = kassa.clock.now();
-    let until = now
-        .checked_add_signed(LOOK_AGAIN)
+    let divisor = i32::try_from(kassa.settings.synchronise.time_divisor).unwrap_or(i32::MAX);
+    let until = LOOK_AGAIN
+        .checked_div(divisor)
+        .and_then(|pause| now.checked_add_signed(pause))
         .ok_or_else(|| Error::internal("the clock is out of range"))?;
     let due = kassa.store.claim_due_anomalies(now, until, limit).await?;
     for anomaly in &due {
