@@ -42,10 +42,16 @@ pub struct Deal {
     pub request_id: String,
     /// In minor units.
     pub amount: i64,
-    /// Whether the gateway took the payer's money.
-    pub is_paid: bool,
+    /// How often a gateway took the payer's money.
+    pub paid_times: u32,
     /// Refunds that were promised: id and amount.
     pub refunds: Vec<(String, i64)>,
+}
+
+impl Deal {
+    fn count(&mut self, is_paid: bool) {
+        self.paid_times = self.paid_times.saturating_add(u32::from(is_paid));
+    }
 }
 
 /// What a customer does.
@@ -55,8 +61,12 @@ enum Fate {
     Returns,
     /// Wants to pay otherwise.
     ChangesMind,
+    /// Pays by both ways, where the first one could not be taken back.
+    PaysTwice,
     Leaves,
     PaysWhileItIsClosed,
+    /// Pays when it was closed, where the gateway lets him.
+    PaysLate,
 }
 
 /// What a gateway said to an order.
@@ -155,10 +165,12 @@ impl Shop {
         };
         let fate = match rng.random_range(0..100) {
             0..45 => Fate::Buys,
-            45..60 => Fate::ChangesMind,
-            60..85 => Fate::Returns,
-            85..93 => Fate::Leaves,
-            _ => Fate::PaysWhileItIsClosed,
+            45..52 => Fate::ChangesMind,
+            52..60 => Fate::PaysTwice,
+            60..82 => Fate::Returns,
+            82..88 => Fate::Leaves,
+            88..94 => Fate::PaysWhileItIsClosed,
+            _ => Fate::PaysLate,
         };
         let Some(created) = self.create(&mut wish, &mut rng).await else {
             return;
@@ -168,34 +180,52 @@ impl Shop {
             id: created.id.clone(),
             request_id: wish.0.request_id.clone(),
             amount,
-            is_paid: false,
+            paid_times: 0,
             refunds: Vec::new(),
         };
+        Box::pin(self.meet(fate, &mut deal, &created, &wish, &mut rng)).await;
+        lock(&self.deals).push(deal);
+    }
+
+    async fn meet(
+        &self,
+        fate: Fate,
+        deal: &mut Deal,
+        created: &Created,
+        wish: &Wish,
+        rng: &mut StdRng,
+    ) {
         match fate {
-            Fate::Buys => deal.is_paid = self.pays(&created, &mut rng),
+            Fate::Buys => deal.count(self.pays(created, rng)),
             Fate::Returns => {
-                deal.is_paid = self.pays(&created, &mut rng);
-                if deal.is_paid {
-                    deal.refunds = Box::pin(self.give_back(&deal, &mut rng)).await;
+                deal.count(self.pays(created, rng));
+                if deal.paid_times > 0 {
+                    deal.refunds = Box::pin(self.give_back(deal, rng)).await;
                 }
             }
-            Fate::ChangesMind => {
-                if let Some(changed) = Box::pin(self.retry(&created, &wish, &mut rng)).await {
-                    deal.is_paid = self.pays(&changed, &mut rng);
+            Fate::ChangesMind | Fate::PaysTwice => {
+                if let Some(changed) = Box::pin(self.retry(created, wish, rng)).await {
+                    deal.count(self.pays(&changed, rng));
+                    if fate == Fate::PaysTwice {
+                        deal.count(self.pay(created, rng));
+                    }
                 }
             }
             Fate::Leaves => self.close(&created.id).await,
+            Fate::PaysLate => {
+                self.close(&created.id).await;
+                deal.count(self.pay(created, rng));
+            }
             Fate::PaysWhileItIsClosed => {
                 let closing = self.clone();
                 let id = created.id.clone();
                 let closed = tokio::spawn(async move { Box::pin(closing.close(&id)).await });
-                deal.is_paid = self.pay(&created, &mut rng);
+                deal.count(self.pay(created, rng));
                 if closed.await.is_err() {
                     self.complain(format!("closing {} broke off", created.id));
                 }
             }
         }
-        lock(&self.deals).push(deal);
     }
 
     /// Places the order, and again under another request where the gateway refused: a code whose only
@@ -318,7 +348,8 @@ impl Shop {
                 let cut = CallFault::Cut { accepted: true };
                 FaultRule::call_once(number, Operation::Refund, cut)
             }
-            30..33 => {
+            30..38 => FaultRule::callback_once(number, CallbackFault::Drop),
+            38..41 => {
                 let cut = CallFault::Cut { accepted: false };
                 FaultRule::call_once(number, Operation::RefundQuery, cut)
             }

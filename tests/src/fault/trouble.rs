@@ -19,8 +19,8 @@ const DELAY_MS: std::ops::RangeInclusive<u64> = 5..=60;
 /// A blow hits all connections, every second, or every third.
 const NTH: std::ops::RangeInclusive<u64> = 1..=3;
 
-/// The last passing of a checkpoint is one of the first few.
-const PASSINGS: std::ops::RangeInclusive<u32> = 1..=3;
+/// The last passing of a checkpoint is the first or the second.
+const PASSINGS: std::ops::RangeInclusive<u32> = 1..=2;
 /// How long a checkpoint may take to be passed under load.
 const PASSING_PATIENCE: Duration = Duration::from_secs(40);
 
@@ -41,11 +41,12 @@ pub fn service_at(checkpoint: Checkpoint) -> Option<Service> {
         | Checkpoint::RefundAnswered
         | Checkpoint::SynchroniseClaimed
         | Checkpoint::SynchroniseAnswered
+        | Checkpoint::AnomalyRefundWrittenDown
         | Checkpoint::NotificationApplied
         | Checkpoint::DeliveryDone
         | Checkpoint::PublishSent
         | Checkpoint::RelayPublished => Some(Service::Worker),
-        Checkpoint::Resting | Checkpoint::AnomalyRefundWrittenDown => None,
+        Checkpoint::Resting => None,
     }
 }
 
