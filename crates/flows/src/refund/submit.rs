@@ -73,12 +73,15 @@ pub(crate) async fn bring_on(kassa: &Kassa, refund: RefundTransaction) -> Result
     }
     let open = kassa.account(refund.channel_account_id).await?;
     let gateway = open.gateway.as_ref();
-    let job = Job::load(kassa, gateway, refund, &open.account).await?;
+    let mut job = Job::load(kassa, gateway, refund, &open.account).await?;
     if job.refund.status.is_final() {
         return job.ask_of_resent().await;
     }
-    let is_first =
-        job.refund.submitted_at.is_none() && mark_submitted(kassa, job.refund.id).await?;
+    let mut marked = match job.refund.submitted_at {
+        None => mark_submitted(kassa, job.refund.id, true).await?,
+        Some(_) => None,
+    };
+    let is_first = marked.is_some();
     if !is_first {
         match job.ask().await {
             Ok(report) if matches!(report.state, ReportedRefund::NotFound) => {}
@@ -88,7 +91,12 @@ pub(crate) async fn bring_on(kassa: &Kassa, refund: RefundTransaction) -> Result
                 return Ok(());
             }
         }
+        marked = mark_submitted(kassa, job.refund.id, false).await?;
     }
+    let Some(marked) = marked else {
+        return Ok(());
+    };
+    job.refund = marked;
     kassa.checkpoints.reach(Checkpoint::RefundClaimed).await;
     let about = About::refund(CallOperation::Refund, &job.attempt, job.refund.id);
     let answer = call(kassa, about, gateway.refund(&job.order)).await;
@@ -165,30 +173,52 @@ impl<'a> Job<'a> {
         Ok(())
     }
 
-    /// A refusal of the first submission is final. One of a later submission is not believed at once:
-    /// an earlier one may have arrived, and a gateway's query may lag behind it.
+    /// A refusal of the first submission is final if there was no other meanwhile. One of a later
+    /// submission is not believed at once: an earlier one may have arrived, and a gateway's query may lag
+    /// behind it.
     async fn refused(&self, reason: GatewayReason, is_first: bool) -> Result<(), Error> {
-        if !is_first {
-            match self.ask().await {
-                Ok(report) if matches!(report.state, ReportedRefund::NotFound) => {}
-                Ok(report) => return self.settle(report).await,
-                Err(error) => {
-                    undecided(&self.refund, &error);
-                    return Ok(());
-                }
-            }
-            let now = self.kassa.clock.now();
-            if now.signed_duration_since(self.refund.created_at) < REFUSAL_DOUBT {
+        if is_first {
+            return self.refused_at_first(reason).await;
+        }
+        match self.ask().await {
+            Ok(report) if matches!(report.state, ReportedRefund::NotFound) => {}
+            Ok(report) => return self.settle(report).await,
+            Err(error) => {
+                undecided(&self.refund, &error);
                 return Ok(());
             }
         }
-        let report = RefundReport {
+        let now = self.kassa.clock.now();
+        if now.signed_duration_since(self.refund.created_at) < REFUSAL_DOUBT {
+            return Ok(());
+        }
+        self.settle(self.failed(reason)).await
+    }
+
+    /// While the answer was on its way another worker may have submitted the refund again, and the
+    /// gateway may have taken that: then nothing is decided here.
+    async fn refused_at_first(&self, reason: GatewayReason) -> Result<(), Error> {
+        let (kassa, refund) = (self.kassa, &self.refund);
+        let tx = kassa.store.begin().await?;
+        let _payment = tx
+            .load_payment_for_update_in_tx(refund.original_transaction_id)
+            .await?;
+        let now = tx.load_refund_for_update_in_tx(refund.id).await?;
+        if now.get().version != refund.version {
+            return Ok(());
+        }
+        let report = self.failed(reason);
+        apply::apply_refund_report_in_tx(kassa, &tx, refund.channel_account_id, &report).await?;
+        Ok(tx.commit().await?)
+    }
+
+    fn failed(&self, reason: GatewayReason) -> RefundReport {
+        RefundReport {
             request_number: self.order.request_number.clone(),
             refund_number: self.order.refund_number.clone(),
             gateway_refund_id: None,
             state: ReportedRefund::Failed(reason),
-        };
-        self.settle(report).await
+        }
     }
 }
 
@@ -225,22 +255,29 @@ fn undecided(refund: &RefundTransaction, error: &CallError) {
     }
 }
 
-/// Written before the call: from here on the refund may have reached the gateway. `false` if another
-/// worker has written it before.
-async fn mark_submitted(kassa: &Kassa, id: RefundId) -> Result<bool, Error> {
+/// Written before each call: from here on the refund may have reached the gateway. `None` if it has ended,
+/// or if it is to be the first call and there was one before.
+async fn mark_submitted(
+    kassa: &Kassa,
+    id: RefundId,
+    is_first: bool,
+) -> Result<Option<RefundTransaction>, Error> {
     let tx = kassa.store.begin().await?;
     let locked = tx.load_refund_for_update_in_tx(id).await?;
-    if locked.get().submitted_at.is_some() {
-        return Ok(false);
+    let known = locked.get();
+    if known.status.is_final() || (is_first && known.submitted_at.is_some()) {
+        return Ok(None);
     }
     let now = kassa.clock.now();
     let mut refund = RefundTransaction {
         submitted_at: Some(now),
         updated_at: now,
-        ..locked.get().clone()
+        ..known.clone()
     };
-    plan_refund(kassa, &mut refund);
-    tx.update_refund_in_tx(locked, refund).await?;
+    if is_first {
+        plan_refund(kassa, &mut refund);
+    }
+    let marked = tx.update_refund_in_tx(locked, refund).await?;
     tx.commit().await?;
-    Ok(true)
+    Ok(Some(marked))
 }
