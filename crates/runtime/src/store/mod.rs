@@ -42,6 +42,7 @@ mod refund;
 mod row;
 mod schedule;
 mod schema;
+mod seam;
 #[cfg(any(test, feature = "testing"))]
 #[expect(
     clippy::expect_used,
@@ -75,6 +76,7 @@ pub use page::{PAGE_LIMIT_MAX, Page};
 pub use payment::{PAYMENTS_OF_ORDER_MAX, PaymentFilter};
 pub use refund::RefundFilter;
 pub use schedule::{NextQuery, OpenOf};
+pub use seam::{Seam, Seams};
 
 /// How long a connection is waited for before the store counts as away.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -96,13 +98,15 @@ pub struct Store {
     connection: DatabaseConnection,
     /// SQLite has one writer: they take turns here, in order, instead of spinning on its lock.
     writer: Option<Arc<Semaphore>>,
+    seams: Seams,
 }
 
 /// An open transaction. Dropping it rolls back.
 #[derive(Debug)]
 pub struct Tx {
     inner: DatabaseTransaction,
-    _turn: Option<OwnedSemaphorePermit>,
+    turn: Option<OwnedSemaphorePermit>,
+    seams: Seams,
 }
 
 /// A row that this transaction has locked; updates demand one.
@@ -157,7 +161,21 @@ impl Store {
             DbBackend::Sqlite => Some(Arc::new(Semaphore::new(1))),
             _ => None,
         };
-        Self { connection, writer }
+        Self {
+            connection,
+            writer,
+            seams: Seams::default(),
+        }
+    }
+
+    /// The same database, with something that happens before and after each transaction: for
+    /// simulations, which give others their turn there.
+    #[must_use]
+    pub fn with_seams(&self, seams: Seams) -> Self {
+        Self {
+            seams,
+            ..self.clone()
+        }
     }
 
     /// Begins a transaction that may write.
@@ -165,6 +183,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`] if the database does not answer.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
+        self.seams.pass(Seam::Begin).await;
         let turn = match &self.writer {
             Some(writer) => Some(
                 Arc::clone(writer)
@@ -183,7 +202,11 @@ impl Store {
             .begin_with_options(options)
             .await
             .map_err(|error| StoreError::query("begin", error))?;
-        Ok(Tx { inner, _turn: turn })
+        Ok(Tx {
+            inner,
+            turn,
+            seams: self.seams.clone(),
+        })
     }
 
     /// Asks the database for a sign of life.
@@ -219,10 +242,14 @@ impl Tx {
     /// # Errors
     /// [`StoreError`]; whether the commit happened may be unknown then.
     pub async fn commit(self) -> Result<(), StoreError> {
-        self.inner
+        let Self { inner, turn, seams } = self;
+        inner
             .commit()
             .await
-            .map_err(|error| StoreError::query("commit", error))
+            .map_err(|error| StoreError::query("commit", error))?;
+        drop(turn);
+        seams.pass(Seam::Committed).await;
+        Ok(())
     }
 
     pub(crate) fn db(&self) -> &DatabaseTransaction {

@@ -17,6 +17,8 @@ use super::Store;
 
 /// Connections of one test's store.
 const CONNECTIONS_MAX: u32 = 8;
+/// Connections of a store that one task at a time uses: a writer and readers beside it.
+const CONNECTIONS_FAST: u32 = 3;
 /// Serialises the making of the template among test processes.
 const TEMPLATE_LOCK: i64 = 0x6b61_7373_6100;
 
@@ -95,6 +97,36 @@ impl TestDatabase {
                     .await;
                 Self::create_postgres(admin_url, &format!("TEMPLATE {template}")).await
             }
+        }
+    }
+
+    /// A migrated SQLite database in `folder` that does not wait for the disk: what it holds outlives
+    /// the tasks of a simulation and not the machine.
+    ///
+    /// # Panics
+    /// If it cannot be made.
+    pub async fn create_fast(folder: &Path) -> Self {
+        let (_, template) = SQLITE_TEMPLATE.get_or_init(make_sqlite_template).await;
+        let folder = tempfile::tempdir_in(folder).expect("a temporary folder");
+        let file = folder.path().join("kassa.db");
+        std::fs::copy(template, &file).expect("a copy of the template");
+        let url = sqlite_url(&file);
+        let mut options = ConnectOptions::new(&url);
+        options
+            .max_connections(CONNECTIONS_FAST)
+            .sqlx_logging(false)
+            .map_sqlx_sqlite_opts(|sqlite| {
+                sqlite
+                    .foreign_keys(true)
+                    .pragma("journal_mode", "WAL")
+                    .pragma("synchronous", "OFF")
+            });
+        let connection = Database::connect(options).await;
+        let store = Store::from_connection(connection.expect("the database file opens"));
+        Self {
+            store,
+            url,
+            place: Place::Folder { _folder: folder },
         }
     }
 
