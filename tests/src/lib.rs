@@ -34,6 +34,7 @@ pub mod caller;
 pub mod checks;
 pub mod event;
 pub mod fault;
+pub mod simulation;
 pub mod wish;
 pub mod world;
 

@@ -1,0 +1,45 @@
+//! The simulation as a test: a part of the seeds, and that a seed repeats itself.
+//!
+//! `cargo run --release -p tests --bin simulate -- --help` runs more of them.
+
+use tests::simulation::campaign::Campaign;
+use tests::simulation::{Run, folder};
+
+/// What CI runs.
+const SEEDS: u64 = 100;
+const PAYMENTS: usize = 100;
+
+#[test]
+fn a_hundred_seeds_of_storm_keep_every_promise() {
+    let campaign = Campaign {
+        seeds: 0..SEEDS,
+        payments: PAYMENTS,
+        jobs: std::thread::available_parallelism().map_or(1, usize::from),
+        failures_max: 1,
+        folder: folder(),
+    };
+    let outcome = campaign.go(|_| {});
+    for failure in outcome.failures.values() {
+        eprintln!("{}", failure.tell());
+    }
+    assert_eq!(outcome.violations, 0);
+    assert_eq!(outcome.seeds, SEEDS);
+    assert!(outcome.counts.crashes > SEEDS, "{:?}", outcome.counts);
+    assert!(outcome.counts.anomalies > SEEDS, "{:?}", outcome.counts);
+}
+
+#[test]
+fn a_seed_tells_the_same_story_twice_and_another_seed_another() {
+    let story = |seed| {
+        let run = Run {
+            seed,
+            payments: 30,
+            folder: folder(),
+        };
+        run.go().story
+    };
+    let (first, second) = (story(7), story(7));
+    assert_eq!(first.of(None), second.of(None));
+    assert_eq!(first.digest(), second.digest());
+    assert_ne!(first.digest(), story(8).digest());
+}
