@@ -50,7 +50,7 @@ pub async fn submit_task(kassa: &Kassa, envelope: &Envelope) -> Result<Dispositi
             command.refund_id
         )));
     };
-    bring_on(kassa, refund).await?;
+    Box::pin(bring_on(kassa, refund)).await?;
     Ok(Disposition::Done)
 }
 
@@ -60,7 +60,7 @@ pub async fn sync_open_refunds(kassa: &Kassa, payment: &PaymentTransaction) -> R
         if refund.status.is_final() || refund.submitted_at.is_none() {
             continue;
         }
-        bring_on(kassa, refund).await?;
+        Box::pin(bring_on(kassa, refund)).await?;
     }
     Ok(())
 }

@@ -50,7 +50,7 @@ async fn claim(kassa: &Kassa) -> Result<Vec<RefundTransaction>, Error> {
 async fn look(kassa: &Kassa, refund: RefundTransaction) -> Result<(), Error> {
     let now = kassa.clock.now();
     if kassa.breakers.admits(refund.channel_account_id, now) {
-        return refund::bring_on(kassa, refund).await;
+        return Box::pin(refund::bring_on(kassa, refund)).await;
     }
     let next = NextQuery {
         at: plan::after_refund_question(kassa, &refund, 0).at,
