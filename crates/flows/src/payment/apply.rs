@@ -112,6 +112,40 @@ pub async fn apply_payment_report(
     Ok(outcome)
 }
 
+/// Applies the answer to a question that was asked when the attempt was as `asked`, in a transaction of
+/// its own. If the order was paid while an answer that it has ended was on its way, the answer is stale.
+///
+/// # Errors
+/// [`Error`]; nothing was changed then.
+pub(crate) async fn apply_answer(
+    kassa: &Kassa,
+    asked: &Attempt,
+    report: &PaymentReport,
+) -> Result<Outcome, Error> {
+    let tx = kassa.store.begin().await?;
+    let is_end = match report.state {
+        ReportedPayment::Closed | ReportedPayment::Failed(_) => true,
+        ReportedPayment::Paid { .. } | ReportedPayment::Unpaid | ReportedPayment::NotFound => false,
+    };
+    if is_end && asked.status != AttemptStatus::Paid {
+        let _payment = tx
+            .load_payment_for_update_in_tx(asked.transaction_id)
+            .await?;
+        let attempt = tx.load_attempt_for_update_in_tx(asked.id).await?;
+        if attempt.get().status == AttemptStatus::Paid {
+            return Ok(Outcome {
+                transaction_id: Some(asked.transaction_id),
+                changed: false,
+                anomaly: None,
+            });
+        }
+    }
+    let account = asked.channel_account_id;
+    let outcome = apply_payment_report_in_tx(kassa, &tx, account, report).await?;
+    tx.commit().await?;
+    Ok(outcome)
+}
+
 /// Applies what a gateway reports about an order. `account` is the one whose keys vouch for the
 /// report: an order of another account is never touched by it.
 pub(crate) async fn apply_payment_report_in_tx(

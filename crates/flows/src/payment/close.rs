@@ -208,7 +208,7 @@ pub(super) enum Ended {
 pub(crate) async fn close_at_gateway(kassa: &Kassa, attempt: &Attempt) -> Result<(), Error> {
     match end_at_gateway(kassa, attempt).await? {
         Ended::Reported(report) => {
-            apply::apply_payment_report(kassa, attempt.channel_account_id, &report).await?;
+            apply::apply_answer(kassa, attempt, &report).await?;
         }
         Ended::Closed => {
             let change = AttemptChange::closed();

@@ -197,7 +197,7 @@ async fn ask_first(
     match report.state {
         ReportedPayment::Unpaid | ReportedPayment::NotFound => Ok(None),
         ReportedPayment::Paid { .. } | ReportedPayment::Closed | ReportedPayment::Failed(_) => {
-            apply::apply_payment_report(kassa, attempt.channel_account_id, &report).await?;
+            apply::apply_answer(kassa, attempt, &report).await?;
             current(kassa, payment.id).await.map(Some)
         }
     }
@@ -217,7 +217,7 @@ async fn refused(
         if let Ended::Reported(report) = close::end_at_gateway(kassa, &attempt).await?
             && matches!(report.state, ReportedPayment::Paid { .. })
         {
-            apply::apply_payment_report(kassa, attempt.channel_account_id, &report).await?;
+            apply::apply_answer(kassa, &attempt, &report).await?;
             return current(kassa, payment.id).await;
         }
     }

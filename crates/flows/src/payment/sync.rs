@@ -94,7 +94,7 @@ async fn sync_payment(kassa: &Kassa, payment: &PaymentTransaction) -> Result<(),
             continue;
         }
         let report = query(kassa, &attempt).await?;
-        apply::apply_payment_report(kassa, attempt.channel_account_id, &report).await?;
+        apply::apply_answer(kassa, &attempt, &report).await?;
     }
     refund::sync_open_refunds(kassa, payment).await
 }

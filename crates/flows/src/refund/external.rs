@@ -41,7 +41,7 @@ pub(crate) async fn complete_report(
     }
     if attempt.status != AttemptStatus::Paid && !payment_is_told {
         let paid = query_attempt(kassa, &attempt).await?;
-        apply::apply_payment_report(kassa, account, &paid).await?;
+        apply::apply_answer(kassa, &attempt, &paid).await?;
     }
     if amount.is_none() {
         *amount = own_amount(kassa, &attempt, &report.refund_number).await?;

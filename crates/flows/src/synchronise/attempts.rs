@@ -116,7 +116,7 @@ async fn ask(kassa: &Kassa, attempt: &Attempt) -> Result<(), Error> {
         .checkpoints
         .reach(Checkpoint::SynchroniseAnswered)
         .await;
-    apply::apply_payment_report(kassa, attempt.channel_account_id, &report).await?;
+    apply::apply_answer(kassa, attempt, &report).await?;
     Ok(())
 }
 
@@ -130,7 +130,7 @@ async fn ask_again(kassa: &Kassa, attempt: &Attempt) -> Result<(), Error> {
     if report.state == ReportedPayment::Unpaid {
         close::close_at_gateway(kassa, attempt).await?;
     } else {
-        apply::apply_payment_report(kassa, attempt.channel_account_id, &report).await?;
+        apply::apply_answer(kassa, attempt, &report).await?;
     }
     schedule(kassa, attempt, next(kassa, attempt)).await
 }
