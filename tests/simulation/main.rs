@@ -5,9 +5,9 @@
 use tests::simulation::campaign::Campaign;
 use tests::simulation::{Run, folder};
 
-/// What CI runs.
+/// What CI runs: small towns, since this profile takes about a tenth of a second for each payment.
 const SEEDS: u64 = 100;
-const PAYMENTS: usize = 100;
+const PAYMENTS: usize = 25;
 
 #[test]
 fn a_hundred_seeds_of_storm_keep_every_promise() {
