@@ -487,7 +487,12 @@ impl Town {
                 amount,
             } => {
                 let payment = bank.payment_of(&number);
+                let was_there = bank.refund(&number, &refund).is_some();
                 let made = bank.submit_refund(&number, (&refund, amount, false), now);
+                if made.is_ok() && !was_there {
+                    // Kassa may have given it up for lost by now, and says so when it succeeds.
+                    bank.reasons.insert(("REFUND_AFTER_FAILURE", payment));
+                }
                 let short = super::gateway::short(&refund);
                 let what = format!("refund {short} arrives late: {made:?}");
                 self.turns.tell(payment, what);

@@ -19,6 +19,8 @@ use super::Store;
 const CONNECTIONS_MAX: u32 = 8;
 /// Connections of a store that one task at a time uses: a writer and readers beside it.
 const CONNECTIONS_FAST: u32 = 3;
+/// Statements that such a connection keeps prepared: all that there are.
+const STATEMENTS_FAST: usize = 1_000;
 /// Serialises the making of the template among test processes.
 const TEMPLATE_LOCK: i64 = 0x6b61_7373_6100;
 
@@ -118,6 +120,7 @@ impl TestDatabase {
             .map_sqlx_sqlite_opts(|sqlite| {
                 sqlite
                     .foreign_keys(true)
+                    .statement_cache_capacity(STATEMENTS_FAST)
                     .pragma("journal_mode", "WAL")
                     .pragma("synchronous", "OFF")
             });
