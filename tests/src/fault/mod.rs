@@ -7,7 +7,7 @@
 //! | [`site`] | [`Site`]: the whole installation; how it starts, drains and ends |
 //! | `ground` | what a site stands on: its lines, ports, database, configuration |
 //! | [`servers`] | the database server and the broker, through `scripts/servers` |
-//! | [`line`] | a TCP line that can be cut, slowed, blocked and half-closed |
+//! | [`mod@line`] | a TCP line that can be cut, slowed, blocked and half-closed |
 //! | [`process`] | a service as a process that is restarted when it dies |
 //! | [`binaries`] | where the services' programs are |
 //! | [`shop`] | a business system under load: its customers, and what it was promised |
