@@ -58,7 +58,7 @@ fn what_writes_needs_a_write_scope_and_what_reads_does_not() {
             panic!("{path} has no scope");
         };
         let method = path.rsplit('/').next().unwrap();
-        let reads = ["Get", "List", "Watch", "Stream"]
+        let reads = ["Get", "List", "Watch", "Stream", "Explain"]
             .iter()
             .any(|verb| method.starts_with(verb));
         assert_eq!(
