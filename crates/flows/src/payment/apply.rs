@@ -223,6 +223,15 @@ pub(super) async fn apply_to_attempt(
     let tx = kassa.store.begin().await?;
     let payment = tx.load_payment_for_update_in_tx(transaction_id).await?;
     let attempt = tx.load_attempt_for_update_in_tx(attempt_id).await?;
+    let is_end = matches!(fact, PaymentFact::Closed | PaymentFact::Failed(_));
+    if is_end && attempt.get().status == AttemptStatus::Paid {
+        // It was paid while this answer was on its way: the answer is stale.
+        return Ok(Outcome {
+            transaction_id: Some(transaction_id),
+            changed: false,
+            anomaly: None,
+        });
+    }
     let outcome = apply_fact_in_tx(kassa, &tx, payment, attempt, change, fact).await?;
     tx.commit().await?;
     Ok(outcome)
