@@ -32,6 +32,14 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    fn unchanged(transaction_id: TransactionId) -> Self {
+        Self {
+            transaction_id: Some(transaction_id),
+            changed: false,
+            anomaly: None,
+        }
+    }
+
     fn anomaly(transaction_id: Option<TransactionId>, kind: AnomalyKind) -> Self {
         Self {
             transaction_id,
@@ -133,11 +141,7 @@ pub(crate) async fn apply_answer(
             .await?;
         let attempt = tx.load_attempt_for_update_in_tx(asked.id).await?;
         if attempt.get().status == AttemptStatus::Paid {
-            return Ok(Outcome {
-                transaction_id: Some(asked.transaction_id),
-                changed: false,
-                anomaly: None,
-            });
+            return Ok(Outcome::unchanged(asked.transaction_id));
         }
     }
     let account = asked.channel_account_id;
@@ -226,11 +230,7 @@ pub(super) async fn apply_to_attempt(
     let is_end = matches!(fact, PaymentFact::Closed | PaymentFact::Failed(_));
     if is_end && attempt.get().status == AttemptStatus::Paid {
         // It was paid while this answer was on its way: the answer is stale.
-        return Ok(Outcome {
-            transaction_id: Some(transaction_id),
-            changed: false,
-            anomaly: None,
-        });
+        return Ok(Outcome::unchanged(transaction_id));
     }
     let outcome = apply_fact_in_tx(kassa, &tx, payment, attempt, change, fact).await?;
     tx.commit().await?;

@@ -2,8 +2,9 @@
 //!
 //! `PREPARED → SENT` is a conditional update: whoever makes it owns the call. The others wait for
 //! its answer. Only the current attempt of a pending payment can be claimed, and it is claimed when
-//! every earlier one has ended at its gateway: at most one can be paid. A call whose answer is not known is followed by a query, and repeated under the same
-//! request number only when the gateway says that it has nothing to show for the first one.
+//! every earlier one has ended at its gateway: at most one can be paid. A call whose answer is not known
+//! is followed by a query, and repeated under the same request number only when the gateway says that it
+//! has nothing to show for the first one.
 
 use std::time::Duration;
 
