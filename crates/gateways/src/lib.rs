@@ -43,7 +43,7 @@ pub use config::{AccountConfig, ConfigError};
 pub use error::CallError;
 pub use error::{TranslateError, VerifyError};
 #[cfg(feature = "client")]
-pub use order::{Closed, PlaceOrder, PlaceRefund, Placed};
+pub use order::{Closed, PlaceOrder, PlaceRefund, Placed, PlacedOrder};
 
 /// One channel account at one gateway, ready to verify and (with the feature `client`) to call.
 ///
@@ -85,11 +85,11 @@ pub trait Gateway: Send + Sync + std::fmt::Debug {
 
     /// Asks what became of an order.
     #[cfg(feature = "client")]
-    async fn query(&self, request_number: &str) -> Result<PaymentReport, CallError>;
+    async fn query(&self, order: &PlacedOrder) -> Result<PaymentReport, CallError>;
 
-    /// Closes an unpaid order.
+    /// Closes an unpaid order, so that nobody can pay it any more.
     #[cfg(feature = "client")]
-    async fn close(&self, request_number: &str) -> Result<Closed, CallError>;
+    async fn close(&self, order: &PlacedOrder) -> Result<Closed, CallError>;
 
     /// Submits a refund. Repeating it with the same refund number and content is harmless.
     #[cfg(feature = "client")]

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use chrono::{DateTime, Utc};
 use kassa_core::channel::Method;
 use kassa_core::money::Money;
+use kassa_core::notification::PaymentReport;
 use kassa_core::payment::PrepayInfo;
 use kassa_core::text::{PayerId, RefundReason, Subject};
 use url::Url;
@@ -33,13 +34,41 @@ pub struct PlaceOrder {
     pub return_url: Option<Url>,
 }
 
-/// A placed order.
+/// What placing an order came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Placed {
-    /// What the caller's client needs to let the payer pay.
-    pub prepay: PrepayInfo,
+    /// What the caller's client needs to let the payer pay; `None` where the payer has done so already.
+    pub prepay: Option<PrepayInfo>,
     /// The gateway's number for the order, where it gives one at once.
     pub gateway_transaction_id: Option<String>,
+    /// What became of an order that was paid, or not, in the same call (bar codes).
+    pub report: Option<PaymentReport>,
+}
+
+impl Placed {
+    /// An order that waits for its payer.
+    pub fn open(prepay: PrepayInfo, gateway_transaction_id: Option<String>) -> Self {
+        Self {
+            prepay: Some(prepay),
+            gateway_transaction_id,
+            report: None,
+        }
+    }
+}
+
+/// An order that was placed before, as far as it is known here: what is asked about, or closed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlacedOrder {
+    /// Our request number.
+    pub request_number: String,
+    /// How the payer pays.
+    pub method: Method,
+    /// How much.
+    pub amount: Money,
+    /// The gateway's number for the order, once it has told one.
+    pub gateway_transaction_id: Option<String>,
+    /// When the order must no longer be payable.
+    pub expires_at: DateTime<Utc>,
 }
 
 /// What closing came to.
@@ -56,6 +85,10 @@ pub enum Closed {
 pub struct PlaceRefund {
     /// The paid order's request number.
     pub request_number: String,
+    /// How the order was paid.
+    pub method: Method,
+    /// The gateway's number for the paid order, if it has told one.
+    pub gateway_transaction_id: Option<String>,
     /// The refund's own request number: 32 lowercase hex characters.
     pub refund_number: String,
     /// How much is given back.

@@ -8,7 +8,8 @@ use chrono::TimeDelta;
 use gateways::registry;
 use gateways::{
     Acknowledgement, CallError, Capabilities, Closed, Gateway, Outcome, PlaceOrder, PlaceRefund,
-    Placed, RawCallback, ReturnClaim, TranslateError, Translated, Verified, VerifyError,
+    Placed, PlacedOrder, RawCallback, ReturnClaim, TranslateError, Translated, Verified,
+    VerifyError,
 };
 use kassa_core::channel::GatewayName;
 use kassa_core::notification::{
@@ -201,11 +202,9 @@ impl Gateway for SimulatedGateway {
                 Later::Place(Box::new(wish)),
             );
         } else if failure(fate).is_none() {
-            let placed = self.bank.lock().place(wish, now).map(|()| Placed {
-                prepay: PrepayInfo::QrCode {
-                    content: format!("pay:{number}"),
-                },
-                gateway_transaction_id: None,
+            let placed = self.bank.lock().place(wish, now).map(|()| {
+                let content = format!("pay:{number}");
+                Placed::open(PrepayInfo::QrCode { content }, None)
             });
             let answer = self.answer(Some(payment), fate, placed).await;
             self.end_placing(number);
@@ -216,7 +215,8 @@ impl Gateway for SimulatedGateway {
         Err(failure(fate).expect("a fate that fails"))
     }
 
-    async fn query(&self, number: &str) -> Result<PaymentReport, CallError> {
+    async fn query(&self, order: &PlacedOrder) -> Result<PaymentReport, CallError> {
+        let number = order.request_number.as_str();
         let payment = self.chain_of(number);
         let fate = self.travel(Call::Query, number, payment).await;
         if let Some(error) = failure(fate) {
@@ -238,7 +238,8 @@ impl Gateway for SimulatedGateway {
         self.answer(payment, fate, Ok(report)).await
     }
 
-    async fn close(&self, number: &str) -> Result<Closed, CallError> {
+    async fn close(&self, order: &PlacedOrder) -> Result<Closed, CallError> {
+        let number = order.request_number.as_str();
         let payment = self.chain_of(number);
         let fate = self.travel(Call::Close, number, payment).await;
         if let Some(error) = failure(fate) {

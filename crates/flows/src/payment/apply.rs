@@ -59,10 +59,13 @@ pub struct AttemptChange {
 }
 
 impl AttemptChange {
-    pub(super) fn placed(prepay: PrepayInfo, gateway_transaction_id: Option<String>) -> Self {
+    pub(super) fn placed(
+        prepay: Option<PrepayInfo>,
+        gateway_transaction_id: Option<String>,
+    ) -> Self {
         Self {
             fact: Some(AttemptFact::Placed),
-            prepay: Some(prepay),
+            prepay,
             gateway_transaction_id,
             failure: None,
         }

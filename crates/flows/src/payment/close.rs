@@ -227,9 +227,9 @@ pub(super) async fn end_at_gateway(kassa: &Kassa, attempt: &Attempt) -> Result<E
         return Ok(Ended::Reported(report));
     }
     let open = kassa.account(attempt.channel_account_id).await?;
-    let number = attempt.request_number();
+    let order = place::placed_order(attempt);
     let about = About::order(CallOperation::Close, attempt);
-    let closed = call(kassa, about, open.gateway.close(&number))
+    let closed = call(kassa, about, open.gateway.close(&order))
         .await
         .map_err(|error| sync::call_failed(attempt, &error))?;
     kassa.checkpoints.reach(Checkpoint::CloseAnswered).await;

@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use gateways::{CallError, PlaceOrder, Placed};
+use gateways::{CallError, PlaceOrder, Placed, PlacedOrder};
 use kassa_core::channel::ChannelAccount;
 use kassa_core::gateway_call::CallOperation;
 use kassa_core::id::TransactionId;
@@ -261,6 +261,9 @@ async fn store_placed(
     )
     .await?;
     kassa.checkpoints.reach(Checkpoint::PlaceWritten).await;
+    if let Some(report) = placed.report {
+        apply::apply_answer(kassa, attempt, &report).await?;
+    }
     current(kassa, transaction_id).await
 }
 
@@ -296,6 +299,17 @@ fn order(
         notify_url: kassa.callback_url(account, CallbackRoute::Payment)?,
         return_url: Some(kassa.return_url(account.channel(), account.code.as_str())?),
     })
+}
+
+/// The attempt's order as a gateway is asked about it.
+pub(super) fn placed_order(attempt: &Attempt) -> PlacedOrder {
+    PlacedOrder {
+        request_number: attempt.request_number(),
+        method: attempt.method,
+        amount: attempt.amount,
+        gateway_transaction_id: attempt.gateway_transaction_id.clone(),
+        expires_at: attempt.expires_at,
+    }
 }
 
 pub(crate) async fn load(

@@ -102,9 +102,9 @@ async fn sync_payment(kassa: &Kassa, payment: &PaymentTransaction) -> Result<(),
 /// Asks the gateway what became of an attempt.
 pub(crate) async fn query(kassa: &Kassa, attempt: &Attempt) -> Result<PaymentReport, Error> {
     let open = kassa.account(attempt.channel_account_id).await?;
-    let number = attempt.request_number();
+    let order = place::placed_order(attempt);
     let about = About::order(CallOperation::Query, attempt);
-    call(kassa, about, open.gateway.query(&number))
+    call(kassa, about, open.gateway.query(&order))
         .await
         .map_err(|error| call_failed(attempt, &error))
 }

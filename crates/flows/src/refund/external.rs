@@ -59,6 +59,8 @@ async fn own_amount(
     // Only the numbers of a refund are sent when it is asked about.
     let order = PlaceRefund {
         request_number: attempt.request_number(),
+        method: attempt.method,
+        gateway_transaction_id: attempt.gateway_transaction_id.clone(),
         refund_number: refund_number.to_owned(),
         amount: Money::zero(attempt.amount.currency()),
         paid: attempt.amount,

@@ -231,6 +231,8 @@ pub(crate) fn order(
 ) -> Result<PlaceRefund, Error> {
     Ok(PlaceRefund {
         request_number: attempt.request_number(),
+        method: attempt.method,
+        gateway_transaction_id: attempt.gateway_transaction_id.clone(),
         refund_number: refund.refund_number.clone(),
         amount: refund.amount_requested,
         paid: attempt.amount,

@@ -83,10 +83,7 @@ impl Client {
             },
             Method::Qr | Method::Jsapi => self.qr_code(settings, order, method, &signed).await?,
         };
-        Ok(Placed {
-            prepay,
-            gateway_transaction_id: None,
-        })
+        Ok(Placed::open(prepay, None))
     }
 
     async fn qr_code(

@@ -30,7 +30,7 @@ use crate::{
     Translated, Verified, VerifyError,
 };
 #[cfg(feature = "client")]
-use crate::{CallError, Closed, PlaceOrder, PlaceRefund, Placed};
+use crate::{CallError, Closed, PlaceOrder, PlaceRefund, Placed, PlacedOrder};
 
 /// How long a precreate's code can be scanned (sheet §6).
 const QR_CODE_VALID_SECS: i64 = 2 * 3600;
@@ -130,13 +130,15 @@ impl Gateway for Alipay {
     }
 
     #[cfg(feature = "client")]
-    async fn query(&self, request_number: &str) -> Result<PaymentReport, CallError> {
-        self.client.query(&self.settings, request_number).await
+    async fn query(&self, order: &PlacedOrder) -> Result<PaymentReport, CallError> {
+        let number = &order.request_number;
+        self.client.query(&self.settings, number).await
     }
 
     #[cfg(feature = "client")]
-    async fn close(&self, request_number: &str) -> Result<Closed, CallError> {
-        self.client.close(&self.settings, request_number).await
+    async fn close(&self, order: &PlacedOrder) -> Result<Closed, CallError> {
+        let number = &order.request_number;
+        self.client.close(&self.settings, number).await
     }
 
     #[cfg(feature = "client")]

@@ -31,7 +31,7 @@ use crate::{
     Translated, Verified, VerifyError,
 };
 #[cfg(feature = "client")]
-use crate::{CallError, Closed, PlaceOrder, PlaceRefund, Placed};
+use crate::{CallError, Closed, PlaceOrder, PlaceRefund, Placed, PlacedOrder};
 
 #[cfg(feature = "client")]
 pub use client::PlatformCertificate;
@@ -141,13 +141,15 @@ impl Gateway for WechatV3 {
     }
 
     #[cfg(feature = "client")]
-    async fn query(&self, request_number: &str) -> Result<PaymentReport, CallError> {
-        self.client.query(&self.settings, request_number).await
+    async fn query(&self, order: &PlacedOrder) -> Result<PaymentReport, CallError> {
+        let number = &order.request_number;
+        self.client.query(&self.settings, number).await
     }
 
     #[cfg(feature = "client")]
-    async fn close(&self, request_number: &str) -> Result<Closed, CallError> {
-        self.client.close(&self.settings, request_number).await
+    async fn close(&self, order: &PlacedOrder) -> Result<Closed, CallError> {
+        let number = &order.request_number;
+        self.client.close(&self.settings, number).await
     }
 
     #[cfg(feature = "client")]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::DateTime;
 use kassa_core::channel::Method;
 use kassa_core::money::{Currency, Money};
 use kassa_core::notification::{ReportedPayment, ReportedRefund};
@@ -12,10 +13,10 @@ use url::Url;
 
 use super::super::Alipay;
 use super::requests::order;
-use super::{open, settings, vectors};
+use super::{NOW, open, settings, vectors};
 use crate::crypto::RsaPublicKey;
 use crate::testing::{Loopback, Received, http_response, named, peer_sign, text};
-use crate::{CallError, Closed, Gateway, PlaceRefund};
+use crate::{CallError, Closed, Gateway, PlaceRefund, PlacedOrder};
 
 const NUMBER: &str = "T20260101000000000001";
 
@@ -76,10 +77,22 @@ fn biz_content(case: &str) -> String {
     case["params"]["biz_content"].as_str().unwrap().to_owned()
 }
 
+fn placed_order() -> PlacedOrder {
+    PlacedOrder {
+        request_number: NUMBER.to_owned(),
+        method: Method::Qr,
+        amount: Money::try_new(1, Currency::CNY).unwrap(),
+        gateway_transaction_id: None,
+        expires_at: DateTime::from_timestamp(NOW + 1800, 0).unwrap(),
+    }
+}
+
 fn refund() -> PlaceRefund {
     let cny = |minor| Money::try_new(minor, Currency::CNY).unwrap();
     PlaceRefund {
         request_number: NUMBER.to_owned(),
+        method: Method::Qr,
+        gateway_transaction_id: None,
         refund_number: "R20260101000000000001".to_owned(),
         amount: cny(888),
         paid: cny(8888),
@@ -99,7 +112,7 @@ async fn a_qr_order_is_sent_as_documented_and_gives_the_code() {
         .await
         .unwrap();
     let content = "https://qr.alipay.com/bavh4wjlxf12tper3a".to_owned();
-    assert_eq!(placed.prepay, PrepayInfo::QrCode { content });
+    assert_eq!(placed.prepay, Some(PrepayInfo::QrCode { content }));
 
     let request = &server.requests()[0];
     assert_eq!(request.method, "POST");
@@ -135,7 +148,7 @@ async fn a_repeated_order_has_the_same_business_fields_to_the_byte() {
 
 async fn queried(node: Value) -> Result<ReportedPayment, CallError> {
     let (gateway, server) = answering("alipay.trade.query", node).await;
-    let report = gateway.query(NUMBER).await;
+    let report = gateway.query(&placed_order()).await;
     assert_eq!(
         checked_params(&server.requests()[0])["biz_content"],
         biz_content("trade_query")
@@ -206,7 +219,7 @@ async fn closing_tells_closed_from_not_closable() {
         (refused("ACQ.REASON_ILLEGAL_STATUS"), Closed::NotClosable),
     ] {
         let (gateway, server) = answering("alipay.trade.close", node.clone()).await;
-        assert_eq!(gateway.close(NUMBER).await, Ok(expected), "{node}");
+        assert_eq!(gateway.close(&placed_order()).await, Ok(expected), "{node}");
         assert_eq!(
             checked_params(&server.requests()[0])["biz_content"],
             biz_content("close")
@@ -214,7 +227,7 @@ async fn closing_tells_closed_from_not_closable() {
     }
     let (gateway, _server) = answering("alipay.trade.close", refused("ACQ.SYSTEM_ERROR")).await;
     assert!(matches!(
-        gateway.close(NUMBER).await,
+        gateway.close(&placed_order()).await,
         Err(CallError::Unknown(_))
     ));
 }
@@ -303,7 +316,7 @@ async fn a_success_that_is_unsigned_or_badly_signed_is_unknown() {
     for response in [unsigned, altered] {
         let (gateway, _server) = answering_raw(Some(response)).await;
         assert!(matches!(
-            gateway.query(NUMBER).await,
+            gateway.query(&placed_order()).await,
             Err(CallError::Unknown(_))
         ));
     }

@@ -35,10 +35,7 @@ impl Client {
         };
         let body = self.call(settings, &exchange).await?.map_err(unexpected)?;
         let prepay = self.prepay(settings, order, read(&body)?)?;
-        Ok(Placed {
-            prepay,
-            gateway_transaction_id: None,
-        })
+        Ok(Placed::open(prepay, None))
     }
 
     fn prepay(

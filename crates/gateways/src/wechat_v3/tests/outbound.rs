@@ -13,7 +13,7 @@ use super::super::WechatV3;
 use super::{NOW, open, settings, vectors};
 use crate::crypto::RsaPublicKey;
 use crate::testing::{Loopback, Received, http_response, named, peer_sign, text};
-use crate::{CallError, Closed, Gateway, PlaceOrder, PlaceRefund};
+use crate::{CallError, Closed, Gateway, PlaceOrder, PlaceRefund, PlacedOrder};
 
 const NUMBER: &str = "T20260101000000000001";
 const REFUND_NUMBER: &str = "R20260101000000000001";
@@ -68,10 +68,22 @@ fn order(method: Method) -> PlaceOrder {
     }
 }
 
+fn placed_order() -> PlacedOrder {
+    PlacedOrder {
+        request_number: NUMBER.to_owned(),
+        method: Method::Qr,
+        amount: Money::try_new(1, Currency::CNY).unwrap(),
+        gateway_transaction_id: None,
+        expires_at: DateTime::from_timestamp(NOW + 1800, 0).unwrap(),
+    }
+}
+
 fn refund() -> PlaceRefund {
     let one = Money::try_new(1, Currency::CNY).unwrap();
     PlaceRefund {
         request_number: NUMBER.to_owned(),
+        method: Method::Qr,
+        gateway_transaction_id: None,
         refund_number: REFUND_NUMBER.to_owned(),
         amount: one,
         paid: one,
@@ -124,7 +136,7 @@ async fn placed(method: Method, case: &str, body: &str) -> PrepayInfo {
     let (gateway, server) = answering(Some(answer(200, body))).await;
     let placed = gateway.place(&order(method)).await.unwrap();
     assert_sent(&server.requests()[0], case);
-    placed.prepay
+    placed.prepay.unwrap()
 }
 
 #[tokio::test]
@@ -239,13 +251,13 @@ fn transaction(state: &str) -> Value {
 #[tokio::test]
 async fn a_query_asks_by_our_number_and_tells_the_state() {
     let (gateway, server) = answering(Some(answer(200, &transaction("SUCCESS").to_string()))).await;
-    let report = gateway.query(NUMBER).await.unwrap();
+    let report = gateway.query(&placed_order()).await.unwrap();
     assert_sent(&server.requests()[0], "query");
     assert_eq!(report.gateway_transaction_id.as_deref(), Some("G1"));
     assert!(matches!(report.state, ReportedPayment::Paid { .. }));
     let (gateway, _server) = answering(Some(refusal(404, "ORDER_NOT_EXIST"))).await;
     assert_eq!(
-        gateway.query(NUMBER).await.unwrap().state,
+        gateway.query(&placed_order()).await.unwrap().state,
         ReportedPayment::NotFound
     );
 }
@@ -261,7 +273,10 @@ async fn an_answer_about_another_order_or_merchant_is_no_answer() {
         other[field] = json!(value);
         let (gateway, _server) = answering(Some(answer(200, &other.to_string()))).await;
         assert!(
-            matches!(gateway.query(NUMBER).await, Err(CallError::Unknown(_))),
+            matches!(
+                gateway.query(&placed_order()).await,
+                Err(CallError::Unknown(_))
+            ),
             "{field}"
         );
     }
@@ -277,7 +292,7 @@ async fn closing_tells_closed_from_not_closable() {
         (refusal(403, "TRADE_ERROR"), Closed::NotClosable),
     ] {
         let (gateway, server) = answering(Some(response)).await;
-        assert_eq!(gateway.close(NUMBER).await, Ok(expected));
+        assert_eq!(gateway.close(&placed_order()).await, Ok(expected));
         assert_sent(&server.requests()[0], "close");
     }
 }
@@ -376,16 +391,19 @@ async fn the_backup_host_is_asked_only_if_nothing_reached_the_first() {
     let server = Loopback::start(|_request| Some(answer(204, ""))).await;
     let mut fallback = settings(Loopback::closed_url().await.as_str());
     assert!(matches!(
-        open(fallback.clone(), NOW).close(NUMBER).await,
+        open(fallback.clone(), NOW).close(&placed_order()).await,
         Err(CallError::NotSent(_))
     ));
     fallback["api_backup_base_url"] = json!(server.url(""));
-    assert_eq!(open(fallback, NOW).close(NUMBER).await, Ok(Closed::Closed));
+    assert_eq!(
+        open(fallback, NOW).close(&placed_order()).await,
+        Ok(Closed::Closed)
+    );
 
     let cut = Loopback::start(|_request| None).await;
     let mut unsure = settings(&cut.url(""));
     unsure["api_backup_base_url"] = json!(server.url(""));
-    let outcome = open(unsure, NOW).close(NUMBER).await;
+    let outcome = open(unsure, NOW).close(&placed_order()).await;
     assert!(matches!(outcome, Err(CallError::Unknown(_))));
     assert_eq!(
         server.requests().len(),
