@@ -15,6 +15,7 @@ mod m0007_ledger;
 mod m0008_anomalies;
 mod m0009_audit;
 mod m0010_synchronisation;
+mod m0011_codes;
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{
@@ -42,6 +43,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0008_anomalies::Migration),
             Box::new(m0009_audit::Migration),
             Box::new(m0010_synchronisation::Migration),
+            Box::new(m0011_codes::Migration),
         ]
     }
 }

@@ -1,5 +1,7 @@
 //! Migrations: up, down and up again; a schema that is not ours is refused.
 
+use kassa_core::anomaly::AnomalyKind;
+use kassa_core::channel::{Channel, GatewayName, Method};
 use runtime::store::StoreError;
 use runtime::store::testing::TestDatabase;
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
@@ -66,6 +68,60 @@ async fn the_schema_goes_up_down_and_up_again() {
     migrations::up(connection).await.unwrap();
     db.store.check_schema().await.unwrap();
     assert_eq!(objects(&db).await, first);
+}
+
+/// What a CHECK constraint says.
+async fn constraint(db: &TestDatabase, table: &str, name: &str) -> String {
+    let backend = db.store.backend();
+    let sql = match backend {
+        DbBackend::Postgres => format!(
+            "SELECT pg_get_constraintdef(oid) AS text FROM pg_constraint WHERE conname = '{name}'"
+        ),
+        // No name of those asked for begins another one.
+        _ => format!(
+            "SELECT substr(sql, instr(sql, 'CONSTRAINT {name}')) AS text FROM sqlite_schema \
+             WHERE name = '{table}'"
+        ),
+    };
+    let row = db
+        .store
+        .migration_connection()
+        .query_one_raw(Statement::from_string(backend, sql))
+        .await
+        .unwrap()
+        .unwrap();
+    let text: String = row.try_get("", "text").unwrap();
+    let next = text.get(1..).and_then(|rest| rest.find("CONSTRAINT"));
+    text[..next.map_or(text.len(), |at| at + 1)].to_owned()
+}
+
+#[tokio::test]
+async fn the_tables_take_every_code_of_the_program() {
+    let db = TestDatabase::create().await;
+    let channels: Vec<_> = Channel::ALL.iter().map(|code| code.as_str()).collect();
+    let methods: Vec<_> = Method::ALL.iter().map(|code| code.as_str()).collect();
+    let gateways: Vec<_> = GatewayName::ALL.iter().map(|code| code.as_str()).collect();
+    let anomalies: Vec<_> = AnomalyKind::ALL.iter().map(|code| code.as_str()).collect();
+    for (table, column, codes) in [
+        ("payment_transactions", "channel", &channels),
+        ("payment_transactions", "method", &methods),
+        ("payment_legs", "channel", &channels),
+        ("payment_legs", "method", &methods),
+        ("payment_attempts", "method", &methods),
+        ("channel_accounts", "gateway", &gateways),
+        ("notifications", "gateway", &gateways),
+        ("anomalies", "kind", &anomalies),
+    ] {
+        let check = constraint(&db, table, &format!("ck_{table}_{column}")).await;
+        for code in codes {
+            assert!(check.contains(&format!("'{code}'")), "{code} in {check}");
+        }
+    }
+    // Rewritten tables are still read and checked by their new text.
+    let refused = "INSERT INTO anomalies (id, kind, dedupe_key, channel_account_id, evidence, \
+         created_at) VALUES ('a', 'NO_SUCH_KIND', 'k', 'c', '{}', '2026-01-01T00:00:00Z')";
+    let error = db.execute(refused).await.unwrap_err().to_string();
+    assert!(error.contains("ck_anomalies_kind"), "{error}");
 }
 
 #[tokio::test]
