@@ -37,6 +37,9 @@ codes! {
         RefundAfterFailure = "REFUND_AFTER_FAILURE",
         /// A refund that had succeeded is reported failed.
         RefundReversed = "REFUND_REVERSED",
+        /// The payer disputes the payment at the gateway, or the gateway took its money back. Nothing was
+        /// booked.
+        Dispute = "DISPUTE",
     }
 }
 

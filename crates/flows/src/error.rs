@@ -153,6 +153,9 @@ pub enum Error {
         /// The payment.
         transaction_id: String,
     },
+    /// A gateway could not be asked what a notification is about.
+    #[error("the gateway could not be asked what a notification is about")]
+    GatewayUnavailable,
     /// The same request is being worked on.
     #[error("the same request is being worked on")]
     RequestInFlight,
@@ -207,7 +210,7 @@ impl Error {
             | Self::AmountOutsideLimits { .. }
             | Self::AccountUnusable { .. }
             | Self::GatewayRefused { .. } => ErrorKind::FailedPrecondition,
-            Self::OutcomeUnknown { .. } => ErrorKind::Unavailable,
+            Self::OutcomeUnknown { .. } | Self::GatewayUnavailable => ErrorKind::Unavailable,
             Self::RequestInFlight | Self::VersionConflict { .. } => ErrorKind::Conflict,
             Self::Store(error) => error.kind(),
             Self::Queue(error) => error.kind(),
@@ -247,7 +250,7 @@ impl Error {
                 | ErrorKind::Timeout
                 | ErrorKind::Internal => Reason::Internal,
             },
-            Self::Queue(_) => Reason::ServiceUnavailable,
+            Self::Queue(_) | Self::GatewayUnavailable => Reason::ServiceUnavailable,
             Self::Credentials(_) | Self::Internal(_) => Reason::Internal,
         }
     }
@@ -327,6 +330,7 @@ impl Error {
             }
             Self::InvalidInput(_)
             | Self::RequestInFlight
+            | Self::GatewayUnavailable
             | Self::Store(_)
             | Self::Queue(_)
             | Self::Credentials(_)

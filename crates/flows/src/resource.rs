@@ -197,6 +197,7 @@ pub fn anomaly_kind(kind: AnomalyKind) -> v1::AnomalyKind {
         AnomalyKind::RefundAbnormal => v1::AnomalyKind::RefundAbnormal,
         AnomalyKind::RefundAfterFailure => v1::AnomalyKind::RefundAfterFailure,
         AnomalyKind::RefundReversed => v1::AnomalyKind::RefundReversed,
+        AnomalyKind::Dispute => v1::AnomalyKind::Dispute,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Callbacks: raw, verified, translated.
 
 use http::HeaderMap;
-use kassa_core::notification::{CallbackRoute, PaymentReport, RefundReport};
+use kassa_core::notification::{CallbackRoute, DisputeReport, PaymentReport, RefundReport};
 
 /// A callback as it came off the wire.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +34,7 @@ pub struct ReturnClaim {
 }
 
 /// A notification in our words.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Translated {
     /// The gateway's word for what it is about.
     pub kind: String,
@@ -45,6 +45,14 @@ pub struct Translated {
     pub payment: Option<PaymentReport>,
     /// What it says about a refund.
     pub refund: Option<RefundReport>,
+    /// What it says about a dispute.
+    pub dispute: Option<DisputeReport>,
+    /// Set when the gateway waits for us, or tells too little about the order of `payment`: that order is
+    /// asked about, and the answer is applied in its place.
+    pub is_to_be_asked: bool,
+    /// Set when `refund` or `dispute` lacks our request number: the gateway's number of the payment, by which
+    /// [`crate::Gateway::find_order`] finds it.
+    pub unnamed: Option<String>,
 }
 
 /// A merchant field that is not ours.

@@ -83,13 +83,23 @@ pub trait Gateway: Send + Sync + std::fmt::Debug {
     #[cfg(feature = "client")]
     async fn place(&self, order: &PlaceOrder) -> Result<Placed, CallError>;
 
-    /// Asks what became of an order.
+    /// Asks what became of an order. Where the payer only approves, this collects the money of an order
+    /// that is still wanted; repeating it collects once.
     #[cfg(feature = "client")]
     async fn query(&self, order: &PlacedOrder) -> Result<PaymentReport, CallError>;
 
     /// Closes an unpaid order, so that nobody can pay it any more.
     #[cfg(feature = "client")]
     async fn close(&self, order: &PlacedOrder) -> Result<Closed, CallError>;
+
+    /// Our request number of the order that the gateway's own payment `gateway_payment_id` belongs to, for
+    /// notifications that name nothing else ([`Translated::unnamed`]); `None` if it is not ours.
+    #[cfg(feature = "client")]
+    async fn find_order(&self, gateway_payment_id: &str) -> Result<Option<String>, CallError> {
+        Err(error::unsupported(&format!(
+            "notifications always name our order, not {gateway_payment_id}"
+        )))
+    }
 
     /// Submits a refund. Repeating it with the same refund number and content is harmless.
     #[cfg(feature = "client")]

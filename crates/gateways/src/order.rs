@@ -69,6 +69,8 @@ pub struct PlacedOrder {
     pub gateway_transaction_id: Option<String>,
     /// When the order must no longer be payable.
     pub expires_at: DateTime<Utc>,
+    /// Whether it is still to be paid. Where a payer only approves, the money is collected while this holds.
+    pub is_wanted: bool,
 }
 
 /// What closing came to.

@@ -129,6 +129,32 @@ pub enum ReportedRefund {
     NotFound,
 }
 
+/// What a gateway says about a payer's dispute of a payment: a complaint, a chargeback, money taken back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DisputeReport {
+    /// Our request number for the paid order.
+    pub request_number: String,
+    /// The gateway's number for the dispute.
+    pub gateway_dispute_id: String,
+    /// How much is disputed, where the gateway says it.
+    pub amount: Option<Money>,
+    /// Where it stands.
+    pub state: ReportedDispute,
+    /// The gateway's word for why.
+    pub reason: String,
+}
+
+/// Where a dispute stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReportedDispute {
+    /// The payer disputes the payment; people must answer the gateway.
+    Open,
+    /// The money is gone.
+    Lost,
+    /// The money stays.
+    Won,
+}
+
 /// A gateway's own words for why something failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GatewayReason {

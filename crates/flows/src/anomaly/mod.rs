@@ -1,6 +1,7 @@
 //! Money that did not come as agreed: opened and told once, given back where the app's policy says so,
 //! resolved by people, or by the refund that hung and settled after all.
 
+mod dispute;
 mod give_back;
 mod list;
 mod mismatch;
@@ -16,6 +17,7 @@ use runtime::store::{Locked, Tx};
 use crate::event::record_anomaly_event_in_tx;
 use crate::{Error, Kassa};
 
+pub(crate) use dispute::apply_dispute_in_tx;
 pub use give_back::refund_due;
 pub use list::{ListAnomalies, find, list};
 pub(crate) use open::Finding;

@@ -5,15 +5,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use gateways::{Gateway, Translated};
 use kassa_core::anomaly::AnomalyKind;
-use kassa_core::id::TransactionId;
+use kassa_core::id::{AttemptId, TransactionId};
 use kassa_core::notification::{Notification, NotificationMessage, NotificationStatus};
 use runtime::checkpoint::Checkpoint;
 use runtime::queue::Envelope;
 use runtime::store::{Inserted, Tx};
 use serde_json::json;
 
-use crate::anomaly::Finding;
+use crate::anomaly::{Finding, apply_dispute_in_tx};
 use crate::payment::apply::{Outcome, apply_payment_report_in_tx};
+use crate::payment::query_attempt;
 use crate::refund::apply::apply_refund_report_in_tx;
 use crate::refund::complete_report;
 use crate::{Disposition, Error, Kassa};
@@ -36,11 +37,8 @@ pub async fn take_task(kassa: &Kassa, envelope: &Envelope) -> Result<Disposition
             )));
         }
     };
-    if let Some(report) = &mut translated.refund
-        && translated.foreign.is_none()
-    {
-        let account = notification.channel_account_id;
-        complete_report(kassa, account, report, translated.payment.is_some()).await?;
+    if translated.foreign.is_none() {
+        complete(kassa, open.gateway.as_ref(), &notification, &mut translated).await?;
     }
     let tx = kassa.store.begin().await?;
     if let Inserted::Repeat { status } = tx.insert_notification_in_tx(&notification).await? {
@@ -96,12 +94,15 @@ async fn apply_in_tx(
         finding.open_in_tx(kassa, tx, account, None, None).await?;
         return Ok((NotificationStatus::Anomalous, None));
     }
-    let mut outcomes: Vec<Outcome> = Vec::with_capacity(2);
+    let mut outcomes: Vec<Outcome> = Vec::with_capacity(3);
     if let Some(report) = &translated.payment {
         outcomes.push(apply_payment_report_in_tx(kassa, tx, account, report).await?);
     }
     if let Some(report) = &translated.refund {
         outcomes.push(apply_refund_report_in_tx(kassa, tx, account, report).await?);
+    }
+    if let Some(report) = &translated.dispute {
+        outcomes.push(apply_dispute_in_tx(kassa, tx, account, report).await?);
     }
     let transaction_id = outcomes.iter().find_map(|outcome| outcome.transaction_id);
     let status = if outcomes.is_empty() {
@@ -114,6 +115,63 @@ async fn apply_in_tx(
         NotificationStatus::AlreadyApplied
     };
     Ok((status, transaction_id))
+}
+
+/// Asks for what a notification leaves out, before any database transaction is open.
+async fn complete(
+    kassa: &Kassa,
+    gateway: &dyn Gateway,
+    notification: &Notification,
+    translated: &mut Translated,
+) -> Result<(), Error> {
+    let account = notification.channel_account_id;
+    if let Some(unnamed) = translated.unnamed.take() {
+        name(kassa, gateway, &unnamed, translated).await?;
+    }
+    if translated.is_to_be_asked
+        && let Some(report) = &mut translated.payment
+        && let Ok(id) = report.request_number.parse::<AttemptId>()
+        && let Some(attempt) = kassa.store.find_attempt(id).await?
+        && attempt.channel_account_id == account
+    {
+        *report = query_attempt(kassa, &attempt).await?;
+    }
+    if let Some(report) = &mut translated.refund {
+        complete_report(kassa, account, report, translated.payment.is_some()).await?;
+    }
+    Ok(())
+}
+
+/// Finds the order that a refund or dispute is about by the gateway's number of its payment. What is not
+/// about an order of ours means nothing to us.
+async fn name(
+    kassa: &Kassa,
+    gateway: &dyn Gateway,
+    gateway_payment_id: &str,
+    translated: &mut Translated,
+) -> Result<(), Error> {
+    let found = gateway.find_order(gateway_payment_id);
+    let found = tokio::time::timeout(kassa.settings.call_timeout, found).await;
+    let number = match found {
+        Ok(Ok(number)) => number,
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "the order of a notification could not be asked for");
+            return Err(Error::GatewayUnavailable);
+        }
+        Err(_elapsed) => return Err(Error::GatewayUnavailable),
+    };
+    let Some(number) = number else {
+        translated.refund = None;
+        translated.dispute = None;
+        return Ok(());
+    };
+    if let Some(refund) = &mut translated.refund {
+        refund.request_number.clone_from(&number);
+    }
+    if let Some(dispute) = &mut translated.dispute {
+        dispute.request_number = number;
+    }
+    Ok(())
 }
 
 fn count(gateway: &dyn Gateway, status: NotificationStatus) {

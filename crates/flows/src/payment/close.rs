@@ -222,12 +222,15 @@ pub(crate) async fn close_at_gateway(kassa: &Kassa, attempt: &Attempt) -> Result
 
 /// Asks, closes, asks again. Changes nothing here.
 pub(super) async fn end_at_gateway(kassa: &Kassa, attempt: &Attempt) -> Result<Ended, Error> {
-    let report = sync::query(kassa, attempt).await?;
+    let report = sync::query_to_end(kassa, attempt).await?;
     if is_definite(&report) {
         return Ok(Ended::Reported(report));
     }
     let open = kassa.account(attempt.channel_account_id).await?;
-    let order = place::placed_order(attempt);
+    let mut order = place::placed_order(attempt, false);
+    order.gateway_transaction_id = order
+        .gateway_transaction_id
+        .or(report.gateway_transaction_id);
     let about = About::order(CallOperation::Close, attempt);
     let closed = call(kassa, about, open.gateway.close(&order))
         .await
@@ -236,7 +239,7 @@ pub(super) async fn end_at_gateway(kassa: &Kassa, attempt: &Attempt) -> Result<E
     match closed {
         Closed::Closed => Ok(Ended::Closed),
         Closed::NotClosable => {
-            let report = sync::query(kassa, attempt).await?;
+            let report = sync::query_to_end(kassa, attempt).await?;
             if is_definite(&report) {
                 Ok(Ended::Reported(report))
             } else {

@@ -301,14 +301,15 @@ fn order(
     })
 }
 
-/// The attempt's order as a gateway is asked about it.
-pub(super) fn placed_order(attempt: &Attempt) -> PlacedOrder {
+/// The attempt's order as a gateway is asked about it; `is_wanted`: whether it is still to be paid.
+pub(super) fn placed_order(attempt: &Attempt, is_wanted: bool) -> PlacedOrder {
     PlacedOrder {
         request_number: attempt.request_number(),
         method: attempt.method,
         amount: attempt.amount,
         gateway_transaction_id: attempt.gateway_transaction_id.clone(),
         expires_at: attempt.expires_at,
+        is_wanted,
     }
 }
 

@@ -99,10 +99,32 @@ async fn sync_payment(kassa: &Kassa, payment: &PaymentTransaction) -> Result<(),
     refund::sync_open_refunds(kassa, payment).await
 }
 
-/// Asks the gateway what became of an attempt.
+/// Asks the gateway what became of an attempt, and lets it collect what the payer approved if the attempt
+/// is the one to be paid.
 pub(crate) async fn query(kassa: &Kassa, attempt: &Attempt) -> Result<PaymentReport, Error> {
+    let may_be_paid = match attempt.status {
+        AttemptStatus::Open | AttemptStatus::Unknown => true,
+        AttemptStatus::Prepared
+        | AttemptStatus::Sent
+        | AttemptStatus::Paid
+        | AttemptStatus::Closed
+        | AttemptStatus::Failed => false,
+    };
+    let is_wanted = may_be_paid && kassa.clock.now() < attempt.expires_at && {
+        let payment = place::load(kassa, attempt.transaction_id).await?;
+        payment.status.is_pending() && payment.current_attempt_id == attempt.id
+    };
+    ask(kassa, attempt, is_wanted).await
+}
+
+/// Asks what became of an attempt that is about to be ended: nothing more is collected for it.
+pub(super) async fn query_to_end(kassa: &Kassa, attempt: &Attempt) -> Result<PaymentReport, Error> {
+    ask(kassa, attempt, false).await
+}
+
+async fn ask(kassa: &Kassa, attempt: &Attempt, is_wanted: bool) -> Result<PaymentReport, Error> {
     let open = kassa.account(attempt.channel_account_id).await?;
-    let order = place::placed_order(attempt);
+    let order = place::placed_order(attempt, is_wanted);
     let about = About::order(CallOperation::Query, attempt);
     call(kassa, about, open.gateway.query(&order))
         .await

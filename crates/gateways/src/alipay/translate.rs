@@ -50,9 +50,7 @@ pub(super) fn notification(
     let Some(status) = status else {
         return Ok(Translated {
             kind,
-            foreign: None,
-            payment: None,
-            refund: None,
+            ..Translated::default()
         });
     };
     Ok(Translated {
@@ -60,6 +58,7 @@ pub(super) fn notification(
         foreign: foreign(settings, &form)?,
         payment: payment(&form, &status)?,
         refund: refund(&form)?,
+        ..Translated::default()
     })
 }
 

@@ -44,9 +44,7 @@ pub(super) fn notification(
         .map_err(|_other_shape| TranslateError::Field("body"))?;
     let mut translated = Translated {
         kind: envelope.event_type.clone(),
-        foreign: None,
-        payment: None,
-        refund: None,
+        ..Translated::default()
     };
     match EventKind::parse(&envelope.event_type) {
         EventKind::Transaction => {

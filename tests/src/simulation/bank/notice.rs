@@ -105,6 +105,7 @@ impl Body {
             }),
             payment,
             refund,
+            ..Translated::default()
         })
     }
 }

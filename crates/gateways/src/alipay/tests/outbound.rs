@@ -84,6 +84,7 @@ fn placed_order() -> PlacedOrder {
         amount: Money::try_new(1, Currency::CNY).unwrap(),
         gateway_transaction_id: None,
         expires_at: DateTime::from_timestamp(NOW + 1800, 0).unwrap(),
+        is_wanted: true,
     }
 }
 

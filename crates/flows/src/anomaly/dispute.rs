@@ -1,0 +1,68 @@
+//! Disputes: what a payer contests at the gateway is told to people. Nothing is booked: what the gateway
+//! takes back or returns in the end comes with its settlement.
+
+use kassa_core::anomaly::AnomalyKind;
+use kassa_core::id::{AttemptId, ChannelAccountId};
+use kassa_core::notification::{DisputeReport, ReportedDispute};
+use runtime::store::Tx;
+use serde_json::json;
+
+use super::Finding;
+use crate::payment::apply::Outcome;
+use crate::{Error, Kassa};
+
+/// Writes down that a payment is disputed, or that its dispute was lost: one anomaly each. A dispute that
+/// was won needs nobody.
+pub(crate) async fn apply_dispute_in_tx(
+    kassa: &Kassa,
+    tx: &Tx,
+    account: ChannelAccountId,
+    report: &DisputeReport,
+) -> Result<Outcome, Error> {
+    let attempt = match report.request_number.parse::<AttemptId>() {
+        Ok(id) => tx.find_attempt_in_tx(id).await?,
+        Err(_not_ours) => None,
+    };
+    let attempt = attempt.filter(|attempt| attempt.channel_account_id == account);
+    let transaction_id = attempt.as_ref().map(|attempt| attempt.transaction_id);
+    let state = match report.state {
+        ReportedDispute::Open => "OPEN",
+        ReportedDispute::Lost => "LOST",
+        ReportedDispute::Won => {
+            return Ok(Outcome {
+                transaction_id,
+                changed: false,
+                anomaly: None,
+            });
+        }
+    };
+    let finding = Finding {
+        kind: AnomalyKind::Dispute,
+        key: format!("{account}:{}:{state}", report.gateway_dispute_id),
+        evidence: json!({
+            "request_number": report.request_number,
+            "gateway_dispute_id": report.gateway_dispute_id,
+            "amount_found": report.amount.map(|amount| amount.to_string()).unwrap_or_default(),
+            "reported": state,
+            "reason": report.reason,
+        }),
+    };
+    match attempt {
+        Some(attempt) => {
+            let payment = tx
+                .load_payment_for_update_in_tx(attempt.transaction_id)
+                .await?;
+            finding
+                .open_alone_in_tx(kassa, tx, account, None, payment)
+                .await?;
+        }
+        None => {
+            finding.open_in_tx(kassa, tx, account, None, None).await?;
+        }
+    }
+    Ok(Outcome {
+        transaction_id,
+        changed: false,
+        anomaly: Some(AnomalyKind::Dispute),
+    })
+}
