@@ -1,7 +1,9 @@
-//! `docs/gateways.md` is made of the rooms' capabilities: this test compares the two. After a
-//! change, run it once with `KASSA_UPDATE=1` and commit the file.
+//! `docs/gateways.md` is made of the rooms' capabilities and of what other people's software proves of
+//! them (`tests/conformance/proofs.toml`): this test compares. After a change, run it once with
+//! `KASSA_UPDATE=1` and commit the file.
 #![expect(clippy::unwrap_used, reason = "a test")]
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -12,7 +14,43 @@ use kassa_core::channel::GatewayName;
 const HEAD: &str = "# Gateways\n\n\
     What each gateway can do, generated from the `CAPABILITIES` of its room in `crates/gateways/src` by the test\n\
     `crates/gateways/tests/manifest.rs` (`KASSA_UPDATE=1` rewrites it). Amounts are in minor units. A field that holds a secret\n\
-    is sealed at rest, write-only in the API and shown as a fingerprint.\n";
+    is sealed at rest, write-only in the API and shown as a fingerprint.\n\n\
+    Who proved what, beside our own tests, is from `tests/conformance/proofs.toml`; `scripts/test conformance` runs it:\n\n\
+    - *drives*: the software calls our simulator as it would call the gateway, and takes the signed answers\n\
+    - *judges*: the software verifies what our adapter sends or gives to the payer's client, and refuses it altered\n\
+    - *reads*: the software verifies and reads the callbacks of our simulator\n\
+    - *signs*: the software makes callbacks that our ingress takes and that pay, and altered ones that it refuses\n\
+    - *vectors*: the room's own tests run examples that other software made\n";
+
+/// Operations in the order of a payment's life.
+const OPERATIONS: [&str; 10] = [
+    "place",
+    "query",
+    "cancel",
+    "close",
+    "payment_callback",
+    "return",
+    "refund",
+    "query_refund",
+    "refund_callback",
+    "refund_to_merchant",
+];
+
+/// How an operation is proven: lists of software, or a text.
+type Proof = BTreeMap<String, toml::Value>;
+
+/// As much of `proofs.toml` as the manifest shows.
+#[derive(serde::Deserialize)]
+struct Proofs {
+    software: BTreeMap<String, Software>,
+    /// By gateway, product and operation.
+    proof: BTreeMap<String, BTreeMap<String, BTreeMap<String, Proof>>>,
+}
+
+#[derive(serde::Deserialize)]
+struct Software {
+    package: String,
+}
 
 #[test]
 fn the_committed_manifest_is_what_the_rooms_say() {
@@ -55,11 +93,56 @@ fn is_update() -> bool {
 }
 
 fn manifest() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/conformance/proofs.toml");
+    let proofs: Proofs = toml::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let mut text = HEAD.to_owned();
     for gateway in GatewayName::ALL {
         section(&mut text, *gateway, registry::capabilities(*gateway));
+        proven(&mut text, *gateway, &proofs);
+    }
+    writeln!(
+        text,
+        "\n## Other people's software\n\n| name | package |\n| --- | --- |"
+    )
+    .unwrap();
+    for (name, software) in &proofs.software {
+        writeln!(text, "| {name} | {} |", software.package).unwrap();
     }
     text
+}
+
+fn proven(text: &mut String, gateway: GatewayName, proofs: &Proofs) {
+    let Some(products) = proofs.proof.get(gateway.as_str()) else {
+        writeln!(text, "\nNo other software has proven anything of it yet.").unwrap();
+        return;
+    };
+    writeln!(
+        text,
+        "\n| product | operation | proven by |\n| --- | --- | --- |"
+    )
+    .unwrap();
+    for (product, operations) in products {
+        let mut left = operations.len();
+        for name in OPERATIONS {
+            let Some(proof) = operations.get(name) else {
+                continue;
+            };
+            left -= 1;
+            writeln!(text, "| {product} | {name} | {} |", ways(proof)).unwrap();
+        }
+        assert_eq!(left, 0, "{gateway} {product}: an operation of another name");
+    }
+}
+
+fn ways(proof: &Proof) -> String {
+    let ways = proof.iter().map(|(way, by)| match by.as_array() {
+        Some(names) => {
+            let names: Vec<_> = names.iter().map(|name| name.as_str().unwrap()).collect();
+            format!("{way}: {}", names.join(", "))
+        }
+        None => format!("{way}: {}", by.as_str().unwrap()),
+    });
+    ways.collect::<Vec<_>>().join("; ")
 }
 
 fn section(text: &mut String, gateway: GatewayName, capabilities: &Capabilities) {
