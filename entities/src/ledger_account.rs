@@ -10,9 +10,13 @@ pub struct Model {
     pub id: String,
     pub kind: String,
     pub owner: String,
-    /// ISO 4217 code of the row's amounts.
-    pub currency: String,
+    /// What it is kept in: an ISO 4217 code, or `POINTS`.
+    pub unit: String,
     pub balance_minor: i64,
+    /// What of a wallet is reserved.
+    pub held_minor: i64,
+    /// How many entries are numbered: the `sequence` of the last.
+    pub entry_count: i64,
     /// Grows with every change.
     pub version: i64,
 }

@@ -13,6 +13,8 @@ pub struct Model {
     pub entry_no: i32,
     pub amount_minor: i64,
     pub balance_after_minor: i64,
+    /// Its number among the entries of its account, from 1; 0 for those from before they were numbered.
+    pub sequence: i64,
 }
 
 /// None: every query names what it reads.

@@ -16,6 +16,7 @@ mod m0008_anomalies;
 mod m0009_audit;
 mod m0010_synchronisation;
 mod m0011_codes;
+mod m0012_wallets;
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{
@@ -44,6 +45,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0009_audit::Migration),
             Box::new(m0010_synchronisation::Migration),
             Box::new(m0011_codes::Migration),
+            Box::new(m0012_wallets::Migration),
         ]
     }
 }

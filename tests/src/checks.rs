@@ -177,7 +177,7 @@ impl TestApp {
         let key = LedgerAccountKey {
             kind,
             owner: account.expect("a planted account").account.id.to_string(),
-            currency: Currency::CNY,
+            unit: Currency::CNY.into(),
         };
         store.balance(&key).await.expect("the store answers")
     }

@@ -96,6 +96,14 @@ ids! {
     LedgerAccountId,
     /// A ledger transfer.
     TransferId,
+    /// A reservation of wallet money.
+    HoldId,
+    /// A wallet.
+    WalletId,
+    /// Points that came together.
+    PointsLotId,
+    /// A credit, debit or transfer that was asked for.
+    WalletOperationId,
     /// An anomaly.
     AnomalyId,
     /// A call to a gateway.

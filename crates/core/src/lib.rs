@@ -14,7 +14,8 @@
 //! | [`app`] | business systems, scopes, policies |
 //! | [`payment`] | transactions, legs, attempts and the payment state machine |
 //! | [`refund`] | refunds and their state machine |
-//! | [`ledger`] | double entry: accounts, transfers and the booking rules |
+//! | [`ledger`] | double entry: accounts, transfers, holds and the booking rules |
+//! | [`wallet`] | what an app keeps for its users |
 //! | [`notification`] | what a verified callback becomes |
 //! | [`anomaly`] | money that did not come as agreed |
 //! | [`event`] | what business systems are told |
@@ -37,10 +38,11 @@ pub mod payment;
 pub mod refund;
 pub mod secret;
 pub mod text;
+pub mod wallet;
 
 pub use clock::Clock;
 pub use code::UnknownCode;
 pub use error::ErrorKind;
 pub use id::IdSource;
-pub use money::{Currency, Money};
+pub use money::{Currency, Money, Points};
 pub use secret::Secret;

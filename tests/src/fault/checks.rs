@@ -389,7 +389,7 @@ async fn books_agree(site: &Site, found: &mut Findings) {
         let key = LedgerAccountKey {
             kind: LedgerAccountKind::GatewayReceivable,
             owner: own.account.id.to_string(),
-            currency: Currency::CNY,
+            unit: Currency::CNY.into(),
         };
         let ours = store.balance(&key).await.expect("the store answers");
         if ours != theirs {

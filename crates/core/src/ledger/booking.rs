@@ -1,33 +1,13 @@
-//! The booking rules: which transfer each change of a payment or refund makes.
+//! The booking rules: which transfer each change of a payment or refund makes. Those of wallets are
+//! beside this file.
 
-use super::{LedgerAccountKey, LedgerAccountKind, LedgerError, Transfer};
-use crate::code::codes;
+use super::{
+    Amount, CauseKind, LedgerAccountKey, LedgerAccountKind, LedgerError, Transfer, TransferCause,
+    Unit,
+};
 use crate::id::ChannelAccountId;
 use crate::money::Money;
 use crate::text::AppId;
-
-codes! {
-    /// What kind of change made a transfer.
-    CauseKind as "transfer cause" {
-        /// An attempt was paid as agreed (or late). Id: the attempt.
-        Payment = "PAYMENT",
-        /// An attempt was paid not as agreed. Id: the attempt.
-        UnexpectedPayment = "UNEXPECTED_PAYMENT",
-        /// A refund succeeded. Id: the refund.
-        Refund = "REFUND",
-        /// A refund that fits nothing that we know. Id: the gateway's refund number.
-        UnexpectedRefund = "UNEXPECTED_REFUND",
-    }
-}
-
-/// What made a transfer. Unique in the books: one cause is booked once.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct TransferCause {
-    /// What kind of change.
-    pub kind: CauseKind,
-    /// Which one.
-    pub id: String,
-}
 
 /// Who is concerned by the money of a payment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +30,7 @@ impl Booking {
             kind: CauseKind::Payment,
             id: attempt_id,
         };
-        Transfer::between(cause, self.receivable(), self.payable(), self.amount)
+        self.between(cause, self.receivable(), self.payable())
     }
 
     /// A payment not as agreed (duplicate, mismatch): the gateway owes us, to whom is undecided.
@@ -62,7 +42,7 @@ impl Booking {
             kind: CauseKind::UnexpectedPayment,
             id: attempt_id,
         };
-        Transfer::between(cause, self.receivable(), self.suspense(), self.amount)
+        self.between(cause, self.receivable(), self.suspense())
     }
 
     /// A refund: the app's money went back through the gateway.
@@ -74,7 +54,7 @@ impl Booking {
             kind: CauseKind::Refund,
             id: refund_id,
         };
-        Transfer::between(cause, self.payable(), self.receivable(), self.amount)
+        self.between(cause, self.payable(), self.receivable())
     }
 
     /// A refund of money that was paid a second time: it leaves suspense through the gateway, and the
@@ -87,7 +67,7 @@ impl Booking {
             kind: CauseKind::Refund,
             id: refund_id,
         };
-        Transfer::between(cause, self.suspense(), self.receivable(), self.amount)
+        self.between(cause, self.suspense(), self.receivable())
     }
 
     /// A refund that fits nothing that we know: the money went, from whom is undecided.
@@ -99,7 +79,16 @@ impl Booking {
             kind: CauseKind::UnexpectedRefund,
             id: refund_number,
         };
-        Transfer::between(cause, self.suspense(), self.receivable(), self.amount)
+        self.between(cause, self.suspense(), self.receivable())
+    }
+
+    fn between(
+        &self,
+        cause: TransferCause,
+        to: LedgerAccountKey,
+        from: LedgerAccountKey,
+    ) -> Result<Transfer, LedgerError> {
+        Transfer::between(cause, to, from, Amount::Money(self.amount))
     }
 
     fn receivable(&self) -> LedgerAccountKey {
@@ -124,7 +113,7 @@ impl Booking {
         LedgerAccountKey {
             kind,
             owner,
-            currency: self.amount.currency(),
+            unit: Unit::Currency(self.amount.currency()),
         }
     }
 }

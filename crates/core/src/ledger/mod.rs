@@ -1,19 +1,29 @@
-//! Double entry: every cent that moves is written twice, and the entries of a transfer sum to zero
-//! per currency.
+//! Double entry: every cent and every point that moves is written twice, and the entries of a transfer
+//! sum to zero per unit.
 //!
 //! Sign: a positive entry is a debit (what others owe us grows), a negative one a credit (what we
-//! owe grows). A gateway's receivable is thus positive, an app's payable negative.
+//! owe grows). A gateway's receivable is thus positive, an app's payable and a wallet negative. What is
+//! available in a wallet is its balance, taken positive, less what is held.
 
 mod booking;
+mod cause;
+mod hold;
 #[cfg(test)]
 mod tests;
+mod unit;
+mod wallet;
+#[cfg(test)]
+mod wallet_tests;
 
 use std::collections::BTreeMap;
 
 use crate::code::codes;
-use crate::money::{Currency, Money, MoneyError};
+use crate::money::MoneyError;
 
-pub use booking::{Booking, CauseKind, TransferCause};
+pub use booking::Booking;
+pub use cause::{CauseKind, TransferCause};
+pub use hold::{Hold, HoldDecision, HoldFact, HoldStatus};
+pub use unit::{Amount, Unit};
 
 codes! {
     /// What an account stands for.
@@ -24,18 +34,43 @@ codes! {
         AppPayable = "APP_PAYABLE",
         /// Money whose owner is not decided: duplicates, mismatches. Owner: the channel account.
         Suspense = "SUSPENSE",
+        /// What an app keeps for a user. Owner: `app/user`.
+        Wallet = "WALLET",
+        /// The points that an app keeps for a user. Owner: `app/user`.
+        PointsWallet = "POINTS_WALLET",
+        /// The points that an app has given out and that were not spent. Owner: the app.
+        PointsPool = "POINTS_POOL",
+        /// What points have paid for, in money. Owner: the app.
+        PointsExpense = "POINTS_EXPENSE",
+        /// What a gateway has kept for its service. Owner: the channel account.
+        FeeExpense = "FEE_EXPENSE",
     }
 }
 
-/// Names an account: there is one per kind, owner and currency.
+impl LedgerAccountKind {
+    /// Whether it is a user's: never overdrawn, and what is in it can be held.
+    pub fn is_wallet(self) -> bool {
+        match self {
+            Self::Wallet | Self::PointsWallet => true,
+            Self::GatewayReceivable
+            | Self::AppPayable
+            | Self::Suspense
+            | Self::PointsPool
+            | Self::PointsExpense
+            | Self::FeeExpense => false,
+        }
+    }
+}
+
+/// Names an account: there is one per kind, owner and unit.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LedgerAccountKey {
     /// What it stands for.
     pub kind: LedgerAccountKind,
-    /// Whose it is: an app id or a channel account id.
+    /// Whose it is: an app id, a channel account id, or app and user.
     pub owner: String,
-    /// Its currency.
-    pub currency: Currency,
+    /// What it is kept in.
+    pub unit: Unit,
 }
 
 /// One side of a transfer.
@@ -43,7 +78,7 @@ pub struct LedgerAccountKey {
 pub struct Entry {
     /// The account.
     pub account: LedgerAccountKey,
-    /// Minor units of the account's currency; positive is a debit.
+    /// Minor units of the account's unit; positive is a debit.
     pub amount_minor: i64,
 }
 
@@ -56,9 +91,9 @@ pub enum LedgerError {
     /// An entry of nothing.
     #[error("an entry moves at least one minor unit")]
     EmptyEntry,
-    /// The entries do not sum to zero in some currency.
+    /// The entries do not sum to zero in some unit.
     #[error("the entries in {0} do not sum to zero")]
-    NotBalanced(Currency),
+    NotBalanced(Unit),
     /// Beyond what can be stored.
     #[error("the entries sum beyond the range")]
     TooLarge,
@@ -70,7 +105,7 @@ impl From<MoneyError> for LedgerError {
     }
 }
 
-/// A set of entries that sum to zero per currency. Never changed once written.
+/// A set of entries that sum to zero per unit. Never changed once written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transfer {
     cause: TransferCause,
@@ -86,19 +121,19 @@ impl Transfer {
         if entries.len() < 2 {
             return Err(LedgerError::TooFewEntries);
         }
-        let mut sums: BTreeMap<&'static str, (Currency, i64)> = BTreeMap::new();
+        let mut sums: BTreeMap<&'static str, (Unit, i64)> = BTreeMap::new();
         for entry in &entries {
             if entry.amount_minor == 0 {
                 return Err(LedgerError::EmptyEntry);
             }
-            let currency = entry.account.currency;
-            let (_, sum) = sums.entry(currency.code()).or_insert((currency, 0));
+            let unit = entry.account.unit;
+            let (_, sum) = sums.entry(unit.code()).or_insert((unit, 0));
             *sum = sum
                 .checked_add(entry.amount_minor)
                 .ok_or(LedgerError::TooLarge)?;
         }
         match sums.values().find(|(_, sum)| *sum != 0) {
-            Some((currency, _)) => Err(LedgerError::NotBalanced(*currency)),
+            Some((unit, _)) => Err(LedgerError::NotBalanced(*unit)),
             None => Ok(Self { cause, entries }),
         }
     }
@@ -118,22 +153,28 @@ impl Transfer {
         cause: TransferCause,
         to: LedgerAccountKey,
         from: LedgerAccountKey,
-        amount: Money,
+        amount: Amount,
     ) -> Result<Self, LedgerError> {
-        let minor = amount.amount_minor();
-        let credit = minor.checked_neg().ok_or(LedgerError::TooLarge)?;
-        Self::try_new(
-            cause,
-            vec![
-                Entry {
-                    account: to,
-                    amount_minor: minor,
-                },
-                Entry {
-                    account: from,
-                    amount_minor: credit,
-                },
-            ],
-        )
+        Self::try_new(cause, pair(to, from, amount)?.to_vec())
     }
+}
+
+/// The two entries by which `amount` moves: `to` is debited, `from` credited.
+fn pair(
+    to: LedgerAccountKey,
+    from: LedgerAccountKey,
+    amount: Amount,
+) -> Result<[Entry; 2], LedgerError> {
+    let minor = amount.minor();
+    let credit = minor.checked_neg().ok_or(LedgerError::TooLarge)?;
+    Ok([
+        Entry {
+            account: to,
+            amount_minor: minor,
+        },
+        Entry {
+            account: from,
+            amount_minor: credit,
+        },
+    ])
 }

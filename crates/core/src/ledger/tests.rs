@@ -1,9 +1,9 @@
 use proptest::prelude::*;
 use uuid::Uuid;
 
-use super::booking::CauseKind;
 use super::*;
 use crate::id::ChannelAccountId;
+use crate::money::{Currency, Money};
 use crate::text::AppId;
 
 fn booking(minor: i64) -> Booking {
@@ -27,7 +27,7 @@ fn entry(owner: &str, currency: Currency, amount_minor: i64) -> Entry {
         account: LedgerAccountKey {
             kind,
             owner: owner.to_owned(),
-            currency,
+            unit: Unit::Currency(currency),
         },
         amount_minor,
     }
@@ -83,7 +83,7 @@ fn a_refund_is_the_payment_the_other_way_round() {
 fn a_transfer_that_does_not_sum_to_zero_is_refused() {
     let cny = Currency::CNY;
     let refused = Transfer::try_new(cause(), vec![entry("a", cny, 5), entry("b", cny, -4)]);
-    assert_eq!(refused, Err(LedgerError::NotBalanced(cny)));
+    assert_eq!(refused, Err(LedgerError::NotBalanced(Unit::Currency(cny))));
     let mixed = vec![entry("a", cny, 5), entry("b", Currency::USD, -5)];
     assert!(matches!(
         Transfer::try_new(cause(), mixed),

@@ -19,6 +19,12 @@ pub enum MoneyError {
         /// Its number of decimals.
         exponent: u32,
     },
+    /// Finer than points are counted.
+    #[error("has too many decimals: points have {exponent}")]
+    TooManyDecimalsOfPoints {
+        /// Their number of decimals.
+        exponent: u32,
+    },
     /// Below zero.
     #[error("must not be negative")]
     Negative,

@@ -5,6 +5,7 @@
 
 mod currency;
 mod error;
+mod points;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,7 @@ use rust_decimal::Decimal;
 
 pub use currency::Currency;
 pub use error::MoneyError;
+pub use points::{POINTS_EXPONENT, Points};
 
 /// The longest decimal string that is looked at; the largest amount has 20 characters.
 const TEXT_LENGTH_MAX: usize = 24;
@@ -54,32 +56,9 @@ impl Money {
     /// # Errors
     /// A [`MoneyError`] that says which of these rules was broken.
     pub fn parse(text: &str, currency: Currency) -> Result<Self, MoneyError> {
-        if text.is_empty() {
-            return Err(MoneyError::Empty);
-        }
-        if text.len() > TEXT_LENGTH_MAX {
-            return Err(MoneyError::TooLarge);
-        }
-        let (whole, decimals) = match text.split_once('.') {
-            Some((whole, decimals)) => (whole, Some(decimals)),
-            None => (text, None),
-        };
-        let is_digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-        let leading_zero = whole.len() > 1 && whole.starts_with('0');
-        if !is_digits(whole) || leading_zero || decimals.is_some_and(|d| !is_digits(d)) {
-            return Err(MoneyError::NotADecimal);
-        }
         let exponent = currency.exponent();
-        let places = decimals.map_or(0, str::len);
-        if u32::try_from(places).is_ok_and(|places| places > exponent) || places > TEXT_LENGTH_MAX {
-            return Err(MoneyError::TooManyDecimals { currency, exponent });
-        }
-        let amount: Decimal = text.parse().map_err(|_unreadable| MoneyError::TooLarge)?;
-        let amount_minor = Decimal::from(10_i64.checked_pow(exponent).ok_or(MoneyError::TooLarge)?)
-            .checked_mul(amount)
-            .and_then(|minor| i64::try_from(minor).ok())
-            .ok_or(MoneyError::TooLarge)?;
-        Self::try_new(amount_minor, currency)
+        let too_fine = MoneyError::TooManyDecimals { currency, exponent };
+        Self::try_new(parse_minor(text, exponent, too_fine)?, currency)
     }
 
     /// The amount in minor units, for example fen or cents.
@@ -144,4 +123,32 @@ impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.to_decimal_string(), self.currency)
     }
+}
+
+/// Reads a plain decimal of at most `exponent` decimals as minor units; more is the error `too_fine`.
+fn parse_minor(text: &str, exponent: u32, too_fine: MoneyError) -> Result<i64, MoneyError> {
+    if text.is_empty() {
+        return Err(MoneyError::Empty);
+    }
+    if text.len() > TEXT_LENGTH_MAX {
+        return Err(MoneyError::TooLarge);
+    }
+    let (whole, decimals) = match text.split_once('.') {
+        Some((whole, decimals)) => (whole, Some(decimals)),
+        None => (text, None),
+    };
+    let is_digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let leading_zero = whole.len() > 1 && whole.starts_with('0');
+    if !is_digits(whole) || leading_zero || decimals.is_some_and(|d| !is_digits(d)) {
+        return Err(MoneyError::NotADecimal);
+    }
+    let places = decimals.map_or(0, str::len);
+    if u32::try_from(places).is_ok_and(|places| places > exponent) || places > TEXT_LENGTH_MAX {
+        return Err(too_fine);
+    }
+    let amount: Decimal = text.parse().map_err(|_unreadable| MoneyError::TooLarge)?;
+    Decimal::from(10_i64.checked_pow(exponent).ok_or(MoneyError::TooLarge)?)
+        .checked_mul(amount)
+        .and_then(|minor| i64::try_from(minor).ok())
+        .ok_or(MoneyError::TooLarge)
 }

@@ -20,6 +20,7 @@ pub async fn ledger(global: &Global, output: Output) -> anyhow::Result<Outcome> 
         "accounts": report.accounts,
         "transfers": report.transfers,
         "entries": report.entries,
+        "holds": report.holds,
         "differences": differences,
     }))?;
     let mark = output.mark(if report.is_clean() {
@@ -49,10 +50,10 @@ fn difference(difference: &Difference) -> String {
     match difference {
         Difference::Unbalanced {
             transfer_id,
-            currency,
+            unit,
             total,
         } => {
-            format!("transfer {transfer_id}: its entries in {currency} sum to {total}")
+            format!("transfer {transfer_id}: its entries in {unit} sum to {total}")
         }
         Difference::TooFewEntries { transfer_id } => {
             format!("transfer {transfer_id}: fewer than two entries")
@@ -63,6 +64,36 @@ fn difference(difference: &Difference) -> String {
             total,
         } => {
             format!("account {account_id}: balance {balance_minor}, entries sum to {total}")
+        }
+        Difference::WrongHeld {
+            account_id,
+            held_minor,
+            total,
+        } => {
+            format!("account {account_id}: {held_minor} held, its active holds sum to {total}")
+        }
+        Difference::WrongLots {
+            account_id,
+            points_minor,
+            total,
+        } => {
+            format!("account {account_id}: {points_minor} in points, its lots sum to {total}")
+        }
+        Difference::Overdrawn {
+            account_id,
+            excess_minor,
+        } => {
+            format!("account {account_id}: a wallet overdrawn by {excess_minor}")
+        }
+        Difference::BrokenStatement {
+            account_id,
+            sequence,
+            balance_minor,
+            total,
+        } => {
+            format!(
+                "account {account_id}: entry {sequence} shows balance {balance_minor}, the one before makes it {total}"
+            )
         }
     }
 }

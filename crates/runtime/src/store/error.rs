@@ -1,6 +1,8 @@
 //! Errors of the store.
 
 use kassa_core::ErrorKind;
+use kassa_core::id::HoldId;
+use kassa_core::ledger::{HoldStatus, LedgerAccountKey};
 use sea_orm::{DbErr, RuntimeErr, SqlErr, SqlxError};
 
 /// What went wrong with a row or the database.
@@ -56,6 +58,22 @@ pub enum StoreError {
         table: &'static str,
         /// The column.
         column: &'static str,
+    },
+    /// More than is available in a wallet. Nothing may be committed after it.
+    #[error("{} {} has not enough: {available_minor} minor units are available", .account.kind, .account.owner)]
+    InsufficientFunds {
+        /// The wallet's account.
+        account: Box<LedgerAccountKey>,
+        /// What is available in it, in minor units of its unit.
+        available_minor: i64,
+    },
+    /// A hold has ended otherwise, or holds less than is to be taken.
+    #[error("hold {hold} is {status} and cannot end so")]
+    HoldState {
+        /// The hold.
+        hold: HoldId,
+        /// Where it stands.
+        status: HoldStatus,
     },
     /// A sum beyond what can be stored.
     #[error("{operation}: the sum is out of range")]
@@ -135,6 +153,9 @@ impl StoreError {
             Self::UniqueViolation { .. } => ErrorKind::AlreadyExists,
             Self::Conflict { .. } => ErrorKind::Conflict,
             Self::NotFound { .. } => ErrorKind::NotFound,
+            Self::InsufficientFunds { .. } | Self::HoldState { .. } => {
+                ErrorKind::FailedPrecondition
+            }
             Self::Unreadable { .. }
             | Self::Unwritable { .. }
             | Self::OutOfRange { .. }
@@ -173,6 +194,14 @@ fn is_connection_loss(error: &DbErr) -> bool {
             | SqlxError::WorkerCrashed,
         ) => true,
         Some(_) | None => false,
+    }
+}
+
+/// A CHECK constraint said no.
+pub(crate) fn is_check_violation(error: &DbErr) -> bool {
+    match sqlx_error(error).and_then(SqlxError::as_database_error) {
+        Some(error) => error.is_check_violation(),
+        None => false,
     }
 }
 

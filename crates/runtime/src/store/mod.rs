@@ -8,8 +8,8 @@
 //! Functions with the suffix `_in_tx` join the caller's transaction; whoever began it commits it. They
 //! are on [`Tx`]; reads outside a transaction are on [`Store`].
 //!
-//! Lock order, everywhere: the payment's row, then its attempt, then its refund, then its anomalies, then ledger
-//! accounts (in the order of their keys). The outbox, the inbox and the audit log are only appended to. The
+//! Lock order, everywhere: the payment's row, then its attempt, then its refund, then its anomalies, then
+//! wallets (in the order of their keys), then holds (of their ids), then ledger accounts (of their keys). The outbox, the inbox and the audit log are only appended to. The
 //! cursor of the outbox, its shards and the head of the audit chain are locked in short transactions of
 //! their own that lock nothing else.
 //!
@@ -20,7 +20,8 @@
 //! | `schedule.rs` | the next question of attempts and refunds |
 //! | `notification.rs` | `notifications` |
 //! | `outbox/` | `outbox`, `outbox_shards`, `outbox_cursor` |
-//! | `ledger/` | `ledger_accounts`, `ledger_transfers`, `ledger_entries` |
+//! | `ledger/` | `ledger_accounts`, `ledger_transfers`, `ledger_entries`, `holds`, `points_lots` |
+//! | `wallet.rs` | `wallets`, `wallet_operations` |
 //! | `anomaly.rs` | `anomalies` |
 //! | `gateway_call.rs` | `gateway_calls` |
 //! | `app.rs`, `channel_account.rs` | `apps`, `channel_accounts` |
@@ -51,6 +52,7 @@ mod seam;
 pub mod testing;
 #[cfg(test)]
 mod tests;
+mod wallet;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,7 +68,10 @@ pub use anomaly::AnomalyFilter;
 pub use audit::{AUDIT_BREAKS_MAX, AuditBreak, AuditFault, AuditRecord, AuditReport, NewAudit};
 pub use channel_account::SealedAccount;
 pub use error::StoreError;
-pub use ledger::{BooksReport, DIFFERENCES_MAX, Difference, Posted, TransferRecord};
+pub use ledger::{
+    Balances, BooksReport, DIFFERENCES_MAX, Difference, Movement, NewHold, Posted, StatementEntry,
+    TransferRecord,
+};
 pub use notification::{Inserted, NotificationFilter, NotificationRecord, NotificationTrace};
 pub use outbox::{
     Backlog, Destination, EventRow, MARK_BATCH_MAX, NewCommand, NewEvent, OUTBOX_SHARDS,
@@ -77,6 +82,7 @@ pub use payment::{PAYMENTS_OF_ORDER_MAX, PaymentFilter};
 pub use refund::RefundFilter;
 pub use schedule::{NextQuery, OpenOf};
 pub use seam::{Seam, Seams};
+pub use wallet::WalletOperationRecord;
 
 /// How long a connection is waited for before the store counts as away.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);

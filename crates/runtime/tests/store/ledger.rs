@@ -19,7 +19,7 @@ fn key(kind: LedgerAccountKind, owner: String) -> LedgerAccountKey {
     LedgerAccountKey {
         kind,
         owner,
-        currency: kassa_core::Currency::CNY,
+        unit: kassa_core::Currency::CNY.into(),
     }
 }
 
@@ -221,7 +221,7 @@ async fn books_that_cannot_be_are_reported() {
     };
     let stray = format!("INSERT INTO ledger_transfers VALUES ('t2', 'PAYMENT', 'x', NULL, {time})");
     world.db.execute(&stray).await.unwrap();
-    let odd = "INSERT INTO ledger_entries SELECT 'e3', t.id, a.id, 3, 5, 105 \
+    let odd = "INSERT INTO ledger_entries SELECT 'e3', t.id, a.id, 3, 5, 105, 2 \
                FROM ledger_transfers t, ledger_accounts a \
                WHERE t.id <> 't2' AND a.kind = 'GATEWAY_RECEIVABLE'";
     assert_eq!(world.db.execute(odd).await, Ok(1));

@@ -13,3 +13,4 @@ mod payment_update;
 mod refund;
 mod schema;
 mod support;
+mod wallet;

@@ -56,7 +56,7 @@ async fn ledger(town: &Town, books: &Books, found: &mut Findings) {
     let balance = |kind, owner: String| LedgerAccountKey {
         kind,
         owner,
-        currency: Currency::CNY,
+        unit: Currency::CNY.into(),
     };
     let mut total = 0;
     for (place, account) in accounts.iter().enumerate() {

@@ -4,9 +4,8 @@
 use std::fmt;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use kassa_core::Money;
 use kassa_core::anomaly::Anomaly;
-use kassa_core::ledger::{self, CauseKind, LedgerAccountKind};
+use kassa_core::ledger::{self, Amount, CauseKind, LedgerAccountKind};
 use runtime::store::{AuditRecord, NotificationTrace, OutboxContent, OutboxTrace, TransferRecord};
 use serde_json::Value;
 
@@ -120,6 +119,21 @@ fn cause(kind: CauseKind) -> &'static str {
         CauseKind::UnexpectedPayment => "unexpected payment booked into suspense",
         CauseKind::Refund => "refund booked",
         CauseKind::UnexpectedRefund => "unexpected refund booked against suspense",
+        CauseKind::WalletCredit => "wallet credited",
+        CauseKind::WalletDebit => "wallet debited",
+        CauseKind::WalletTransfer => "transfer between wallets booked",
+        CauseKind::TopUp => "top-up booked into the wallet",
+        CauseKind::TopUpRefund => "refund of the top-up booked out of the wallet",
+        CauseKind::BalancePayment => "payment by balance booked",
+        CauseKind::BalanceRefund => "refund to the balance booked",
+        CauseKind::PointsPayment => "payment by points booked",
+        CauseKind::PointsRefund => "refund of points booked",
+        CauseKind::PointsGrant => "points given",
+        CauseKind::PointsDebit => "points taken back",
+        CauseKind::PointsTransfer => "transfer of points booked",
+        CauseKind::PointsExpiry => "points expired",
+        CauseKind::Fee => "gateway's fee booked",
+        CauseKind::FeeRefund => "part of the gateway's fee booked back",
     }
 }
 
@@ -148,6 +162,11 @@ fn of_transfer(transfer: &TransferRecord) -> Details {
             LedgerAccountKind::GatewayReceivable => "gateway_receivable",
             LedgerAccountKind::AppPayable => "app_payable",
             LedgerAccountKind::Suspense => "suspense",
+            LedgerAccountKind::Wallet => "wallet",
+            LedgerAccountKind::PointsWallet => "points_wallet",
+            LedgerAccountKind::PointsPool => "points_pool",
+            LedgerAccountKind::PointsExpense => "points_expense",
+            LedgerAccountKind::FeeExpense => "fee_expense",
         };
         named(name, format!("{} {}", entry.account.owner, side(entry)))
     });
@@ -159,9 +178,7 @@ fn of_transfer(transfer: &TransferRecord) -> Details {
 fn side(entry: &ledger::Entry) -> String {
     let sign = if entry.amount_minor < 0 { '-' } else { '+' };
     let size = i64::try_from(entry.amount_minor.unsigned_abs());
-    let size = size
-        .ok()
-        .map(|size| Money::try_new(size, entry.account.currency));
+    let size = size.ok().map(|size| Amount::of(entry.account.unit, size));
     match size {
         Some(Ok(amount)) => format!("{sign}{amount}"),
         Some(Err(_)) | None => format!("{} minor units", entry.amount_minor),

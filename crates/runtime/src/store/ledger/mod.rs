@@ -1,24 +1,39 @@
-//! The books: tables `ledger_accounts`, `ledger_transfers`, `ledger_entries`.
+//! The books: tables `ledger_accounts`, `ledger_transfers`, `ledger_entries`, `holds`, `points_lots`.
 //!
-//! A cause is booked once (unique in `ledger_transfers`). Accounts come into being when first booked
-//! on. Balances change under row locks taken in one order, so transfers never deadlock. The database
-//! itself refuses to change or delete transfers and entries.
+//! A cause is booked once (unique in `ledger_transfers`) and holds once (unique in `holds`). Accounts
+//! come into being when first booked on. Balances change under row locks taken in one order, so
+//! bookings never deadlock. The database itself refuses to change or delete transfers and entries, and
+//! to overdraw a wallet.
 
-mod post;
+mod accounts;
+mod book;
+mod hold;
+mod lot;
+mod statement;
 mod verify;
 
 use chrono::{DateTime, Utc};
 use entities::{ledger_account, ledger_entry, ledger_transfer};
 use kassa_core::id::{TransactionId, TransferId};
-use kassa_core::ledger::{Entry, LedgerAccountKey, TransferCause};
+use kassa_core::ledger::{Entry, LedgerAccountKey, LedgerAccountKind, TransferCause};
 use sea_orm::sea_query::Order;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+};
 
 use super::row::{RowReader, fetch_all, fetch_one};
-use super::{PAGE_LIMIT_MAX, Store, StoreError};
+use super::{PAGE_LIMIT_MAX, Store, StoreError, Tx};
+use accounts::is_account;
 
-pub use post::Posted;
+pub use book::{Movement, NewHold, Posted};
+pub use statement::StatementEntry;
+
 pub use verify::{BooksReport, DIFFERENCES_MAX, Difference};
+#[cfg(test)]
+pub(crate) use {
+    hold::due as due_holds, lot::due as due_lots, lot::spendable as spendable_lots,
+    statement::page as statement_page,
+};
 
 /// A transfer in the books.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,15 +50,50 @@ pub struct TransferRecord {
     pub entries: Vec<Entry>,
 }
 
+/// What stands on an account, in minor units of its unit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Balances {
+    /// The sum of its entries: a wallet's is zero or less, as it is owed.
+    pub balance_minor: i64,
+    /// What of a wallet is reserved.
+    pub held_minor: i64,
+}
+
+impl Balances {
+    /// What can be taken out of a wallet.
+    pub fn available_minor(self) -> i64 {
+        self.balance_minor
+            .saturating_neg()
+            .saturating_sub(self.held_minor)
+    }
+}
+
 impl Store {
     /// The balance of an account; 0 if nothing was ever booked on it.
     pub async fn balance(&self, key: &LedgerAccountKey) -> Result<i64, StoreError> {
+        Ok(self.balances(key).await?.balance_minor)
+    }
+
+    /// What stands on an account; nothing if nothing was ever booked on it.
+    pub async fn balances(&self, key: &LedgerAccountKey) -> Result<Balances, StoreError> {
+        read_balances(self.db(), key).await
+    }
+
+    /// What stands on all accounts of a kind and owner, by unit.
+    pub async fn list_balances(
+        &self,
+        kind: LedgerAccountKind,
+        owner: &str,
+    ) -> Result<Vec<(LedgerAccountKey, Balances)>, StoreError> {
         let query = ledger_account::Entity::find()
-            .filter(ledger_account::Column::Kind.eq(key.kind.as_str()))
-            .filter(ledger_account::Column::Owner.eq(key.owner.as_str()))
-            .filter(ledger_account::Column::Currency.eq(key.currency.code()));
-        let row = fetch_one(self.db(), "read a balance", query).await?;
-        Ok(row.map_or(0, |account| account.balance_minor))
+            .filter(ledger_account::Column::Kind.eq(kind.as_str()))
+            .filter(ledger_account::Column::Owner.eq(owner))
+            .order_by(ledger_account::Column::Unit, Order::Asc)
+            .limit(PAGE_LIMIT_MAX);
+        let rows = fetch_all(self.db(), "list balances", query).await?;
+        rows.iter()
+            .map(|row| Ok((read_key(row)?, balances_of(row))))
+            .collect()
     }
 
     /// The transfers of a payment, oldest first, with their entries.
@@ -59,6 +109,29 @@ impl Store {
             .into_iter()
             .map(|transfer| read_transfer(&transfer, &entries))
             .collect()
+    }
+}
+
+impl Tx {
+    /// What stands on an account as this transaction sees it.
+    pub async fn balances_in_tx(&self, key: &LedgerAccountKey) -> Result<Balances, StoreError> {
+        read_balances(self.db(), key).await
+    }
+}
+
+async fn read_balances<C: ConnectionTrait>(
+    db: &C,
+    key: &LedgerAccountKey,
+) -> Result<Balances, StoreError> {
+    let query = ledger_account::Entity::find().filter(is_account(key));
+    let row = fetch_one(db, "read a balance", query).await?;
+    Ok(row.as_ref().map(balances_of).unwrap_or_default())
+}
+
+fn balances_of(account: &ledger_account::Model) -> Balances {
+    Balances {
+        balance_minor: account.balance_minor,
+        held_minor: account.held_minor,
     }
 }
 
@@ -142,6 +215,6 @@ fn read_key(account: &ledger_account::Model) -> Result<LedgerAccountKey, StoreEr
     Ok(LedgerAccountKey {
         kind: reader.parse("kind", &account.kind)?,
         owner: account.owner.clone(),
-        currency: reader.parse("currency", &account.currency)?,
+        unit: reader.parse("unit", &account.unit)?,
     })
 }

@@ -6,13 +6,14 @@ use kassa_core::IdSource;
 use kassa_core::anomaly::{AnomalyKind, AnomalyStatus};
 use kassa_core::event::EventKind;
 use kassa_core::id::{AttemptId, ChannelAccountId, RefundId, TransactionId};
-use kassa_core::text::{AppId, BusinessOrderId, BusinessRefundId, RequestId};
+use kassa_core::text::{AppId, BusinessOrderId, BusinessRefundId, RequestId, UserId};
+use kassa_core::wallet::WalletKey;
 use sea_orm::{ConnectionTrait, DbBackend, QueryTrait, Statement};
 
 use super::testing::TestDatabase;
 use super::{
     AnomalyFilter, NotificationFilter, Page, PaymentFilter, RefundFilter, anomaly, attempt, audit,
-    gateway_call, ledger, notification, outbox, payment, refund, schedule,
+    gateway_call, ledger, notification, outbox, payment, refund, schedule, wallet,
 };
 
 /// What the database would do for a statement, as one text.
@@ -214,6 +215,32 @@ impl Names {
         ]
     }
 
+    /// Those of wallets and their books.
+    fn wallet_queries(&self, backend: DbBackend) -> Vec<(Statement, &'static str)> {
+        let key = WalletKey {
+            app_id: self.app.clone(),
+            user_id: UserId::try_new("user").unwrap(),
+        };
+        let now = DateTime::<Utc>::UNIX_EPOCH;
+        vec![
+            (wallet::by_key(&key).build(backend), "uq_wallets_user"),
+            (
+                wallet::operation_by_request(&self.app, &self.request).build(backend),
+                "uq_wallet_operations_request",
+            ),
+            (
+                ledger::statement_page("account", Some(7), 20).build(backend),
+                "ix_ledger_entries_statement",
+            ),
+            (ledger::due_holds(now, 20).build(backend), "ix_holds_due"),
+            (ledger::due_lots(now).build(backend), "ix_points_lots_due"),
+            (
+                ledger::spendable_lots("account").build(backend),
+                "ix_points_lots_account",
+            ),
+        ]
+    }
+
     /// What the story of one payment is told from.
     fn story_queries(&self, backend: DbBackend) -> Vec<(Statement, &'static str)> {
         let subjects = [
@@ -257,6 +284,7 @@ async fn every_hot_query_uses_its_index() {
         .payment_queries(backend)
         .into_iter()
         .chain(names.other_queries(backend))
+        .chain(names.wallet_queries(backend))
         .chain(names.story_queries(backend));
     for (statement, index) in queries {
         let sql = statement.sql.clone();
