@@ -146,6 +146,7 @@ pub fn gateway(gateway: GatewayName) -> v1::Gateway {
     match gateway {
         GatewayName::Alipay => v1::Gateway::Alipay,
         GatewayName::WechatV3 => v1::Gateway::WechatV3,
+        GatewayName::WechatV2 => v1::Gateway::WechatV2,
     }
 }
 

@@ -45,6 +45,9 @@ pub struct Translated {
     pub payment: Option<PaymentReport>,
     /// What it says about a refund.
     pub refund: Option<RefundReport>,
+    /// Set when `refund` proves nothing, or does not say which refund of ours it means: it is only a reason
+    /// to ask, and the gateway's answers are applied in its place.
+    pub refund_is_hint: bool,
     /// What it says about a dispute.
     pub dispute: Option<DisputeReport>,
     /// Set when the gateway waits for us, or tells too little about the order of `payment`: that order is

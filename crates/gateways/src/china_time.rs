@@ -3,6 +3,8 @@
 use chrono::{DateTime, FixedOffset, NaiveDateTime, Offset, Utc};
 
 const OFFSET_SECS: i32 = 28_800;
+const COMPACT: &str = "%Y%m%d%H%M%S";
+const COMPACT_LENGTH: usize = 14;
 
 fn china() -> FixedOffset {
     FixedOffset::east_opt(OFFSET_SECS).unwrap_or_else(|| Utc.fix())
@@ -22,6 +24,23 @@ pub(crate) fn rfc3339(time: DateTime<Utc>) -> String {
     time.with_timezone(&china())
         .format("%Y-%m-%dT%H:%M:%S%:z")
         .to_string()
+}
+
+/// `20260101080000`.
+#[cfg(feature = "client")]
+pub(crate) fn compact(time: DateTime<Utc>) -> String {
+    time.with_timezone(&china()).format(COMPACT).to_string()
+}
+
+/// Reads `20260101080000`.
+pub(crate) fn parse_compact(text: &str) -> Option<DateTime<Utc>> {
+    let is_whole = text.len() == COMPACT_LENGTH && text.bytes().all(|byte| byte.is_ascii_digit());
+    let local = NaiveDateTime::parse_from_str(text, COMPACT).ok();
+    local
+        .filter(|_| is_whole)?
+        .and_local_timezone(china())
+        .single()
+        .map(|time| time.to_utc())
 }
 
 /// Reads `2026-01-01 08:00:00`, with or without a fraction of the second.
@@ -50,7 +69,9 @@ mod tests {
         let time = DateTime::from_timestamp(1_767_225_600, 0).unwrap();
         assert_eq!(plain(time), "2026-01-01 08:00:00");
         assert_eq!(rfc3339(time), "2026-01-01T08:00:00+08:00");
+        assert_eq!(compact(time), "20260101080000");
         assert_eq!(parse_plain(&plain(time)), Some(time));
+        assert_eq!(parse_compact(&compact(time)), Some(time));
         assert_eq!(parse_rfc3339(&rfc3339(time)), Some(time));
     }
 
@@ -59,6 +80,8 @@ mod tests {
         let time = parse_plain("2026-01-02 10:00:00.123").unwrap();
         assert_eq!(time.timestamp_subsec_millis(), 123);
         assert_eq!(parse_plain("2026-13-02 10:00:00"), None);
+        assert_eq!(parse_compact("20261302100000"), None);
+        assert_eq!(parse_compact("2026010208000"), None);
         assert_eq!(parse_rfc3339("2026-01-01 08:00:00"), None);
     }
 }

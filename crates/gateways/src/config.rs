@@ -143,6 +143,16 @@ impl<'a> FieldReader<'a> {
         self.keep(field, parse(secret.expose()))
     }
 
+    /// A secret that may be left out.
+    pub(crate) fn optional_secret<T, E: Display>(
+        &mut self,
+        field: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        let secret = self.config.secrets.get(field)?;
+        self.keep(field, parse(secret.expose()))
+    }
+
     /// Everything that is wrong, fields and secrets that nobody asked for included.
     pub(crate) fn finish(mut self, secret_fields: &[&str]) -> Vec<FieldProblem> {
         if let Some(settings) = self.config.settings.as_object() {

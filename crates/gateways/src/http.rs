@@ -10,10 +10,12 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, StatusCode};
+use kassa_core::Secret;
 use kassa_core::channel::GatewayName;
 use tracing::Instrument;
 use tracing::field::Empty;
 use url::Url;
+use zeroize::Zeroizing;
 
 use crate::CallError;
 use crate::config::is_safe;
@@ -96,19 +98,36 @@ impl HttpClient {
     /// # Errors
     /// [`HttpError::Build`] where the system offers no root certificates.
     pub fn try_new() -> Result<Self, HttpError> {
-        reqwest::Client::builder()
-            .user_agent(USER_AGENT)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(CALL_TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .no_proxy()
-            .referer(false)
-            .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
-            .pool_idle_timeout(IDLE_TIMEOUT)
+        builder()
             .build()
             .map(|inner| Self { inner: Some(inner) })
             .map_err(|error| HttpError::Build(causes(&error)))
+    }
+
+    /// A client of its own for one account, which shows the account's certificate (PEM, with its key)
+    /// and trusts `root` beside the system's authorities. Offline stays offline.
+    ///
+    /// # Errors
+    /// [`HttpError::Build`] where certificate and key do not make an identity.
+    pub(crate) fn with_identity(
+        &self,
+        certificate: &str,
+        key: &Secret,
+        root: Option<&str>,
+    ) -> Result<Self, HttpError> {
+        if self.inner.is_none() {
+            return Ok(Self::offline());
+        }
+        let build = |error: reqwest::Error| HttpError::Build(causes(&error));
+        let pem = Zeroizing::new(format!("{}\n{certificate}", key.expose()));
+        let mut builder =
+            builder().identity(reqwest::Identity::from_pem(pem.as_bytes()).map_err(build)?);
+        if let Some(root) = root {
+            let root = reqwest::Certificate::from_pem(root.as_bytes()).map_err(build)?;
+            builder = builder.tls_certs_merge([root]);
+        }
+        let inner = builder.build().map_err(build)?;
+        Ok(Self { inner: Some(inner) })
     }
 
     /// A client that never sends: for processes that only verify.
@@ -166,6 +185,19 @@ impl HttpClient {
             body: body.freeze(),
         })
     }
+}
+
+fn builder() -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .user_agent(USER_AGENT)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(CALL_TIMEOUT)
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .no_proxy()
+        .referer(false)
+        .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
+        .pool_idle_timeout(IDLE_TIMEOUT)
 }
 
 /// A connection that was not made, or a request that could not be built, sent nothing. All else may

@@ -21,6 +21,7 @@ mod china_time;
 pub mod config;
 pub mod crypto;
 pub mod error;
+mod form;
 #[cfg(feature = "client")]
 pub mod http;
 pub mod order;
@@ -28,7 +29,9 @@ pub mod registry;
 #[cfg(test)]
 #[cfg(feature = "client")]
 mod testing;
+pub mod wechat_v2;
 pub mod wechat_v3;
+mod xml;
 
 use kassa_core::channel::GatewayName;
 use kassa_core::notification::Notification;
@@ -78,6 +81,12 @@ pub trait Gateway: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// [`TranslateError`] if the body, although signed, cannot be read: it is parked then.
     fn translate(&self, notification: &Notification) -> Result<Translated, TranslateError>;
+
+    /// The body of the acknowledgement of an accepted callback, where it depends on what the callback
+    /// asks; `None` where [`Self::acknowledge`] says it all.
+    fn reply_body(&self, _callback: &RawCallback<'_>) -> Option<String> {
+        None
+    }
 
     /// Places an order. Repeating it with the same request number and content is harmless.
     #[cfg(feature = "client")]

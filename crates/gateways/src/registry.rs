@@ -5,7 +5,7 @@ use std::sync::Arc;
 use kassa_core::channel::GatewayName;
 use kassa_core::{Clock, IdSource};
 
-use crate::{AccountConfig, Capabilities, ConfigError, Gateway, alipay, wechat_v3};
+use crate::{AccountConfig, Capabilities, ConfigError, Gateway, alipay, wechat_v2, wechat_v3};
 
 /// What every room is given beside its settings.
 #[derive(Debug, Clone)]
@@ -39,6 +39,7 @@ pub fn open(config: &AccountConfig, deps: &Deps) -> Result<Arc<dyn Gateway>, Con
     Ok(match config.gateway {
         GatewayName::Alipay => Arc::new(alipay::Alipay::try_new(config, deps)?),
         GatewayName::WechatV3 => Arc::new(wechat_v3::WechatV3::try_new(config, deps)?),
+        GatewayName::WechatV2 => Arc::new(wechat_v2::WechatV2::try_new(config, deps)?),
     })
 }
 
@@ -47,6 +48,7 @@ pub fn capabilities(gateway: GatewayName) -> &'static Capabilities {
     match gateway {
         GatewayName::Alipay => &alipay::CAPABILITIES,
         GatewayName::WechatV3 => &wechat_v3::CAPABILITIES,
+        GatewayName::WechatV2 => &wechat_v2::CAPABILITIES,
     }
 }
 
@@ -56,5 +58,6 @@ pub fn secret_fields(gateway: GatewayName) -> &'static [&'static str] {
     match gateway {
         GatewayName::Alipay => alipay::config::SECRET_FIELDS,
         GatewayName::WechatV3 => wechat_v3::config::SECRET_FIELDS,
+        GatewayName::WechatV2 => wechat_v2::config::SECRET_FIELDS,
     }
 }

@@ -31,6 +31,7 @@ pub(super) fn read(given: &Given) -> Settings {
     match given {
         Given::Alipay(alipay) => read_alipay(alipay),
         Given::WechatV3(wechat) => read_wechat(wechat),
+        Given::WechatV2(wechat) => read_wechat_v2(wechat),
     }
 }
 
@@ -113,36 +114,95 @@ fn read_wechat(given: &v1::WechatV3Settings) -> Settings {
     }
 }
 
+fn read_wechat_v2(given: &v1::WechatV2Settings) -> Settings {
+    let mut public = Map::new();
+    put_or(
+        &mut public,
+        "api_base_url",
+        &given.api_base_url,
+        WECHAT_URL_DEFAULT,
+    );
+    for (field, text) in [
+        ("api_backup_base_url", &given.api_backup_base_url),
+        ("mtls_base_url", &given.mtls_base_url),
+        ("mtls_root_certificate", &given.mtls_root_certificate),
+        ("mch_id", &given.mch_id),
+        ("appid", &given.appid),
+        ("sign_type", &given.sign_type),
+        ("client_certificate", &given.client_certificate),
+        ("h5_app_name", &given.h5_app_name),
+        ("h5_app_url", &given.h5_app_url),
+    ] {
+        put(&mut public, field, text);
+    }
+    Settings {
+        gateway: GatewayName::WechatV2,
+        public: Value::Object(public),
+        secrets: secrets([
+            ("api_key", &given.api_key),
+            ("api_key_previous", &given.api_key_previous),
+            ("client_private_key", &given.client_private_key),
+        ]),
+    }
+}
+
 /// What a caller may see of an account's settings.
 pub(super) fn write(gateway: GatewayName, public: &Value) -> v1::ChannelSettings {
     let settings = match gateway {
-        GatewayName::Alipay => Given::Alipay(v1::AlipaySettings {
-            gateway_url: text(public, "gateway_url"),
-            app_id: text(public, "app_id"),
-            seller_id: text(public, "seller_id"),
-            app_private_key: String::new(),
-            alipay_public_keys: texts(public, "alipay_public_keys"),
-            app_cert: text(public, "app_cert"),
-            alipay_certs: texts(public, "alipay_certs"),
-            alipay_root_cert: text(public, "alipay_root_cert"),
-            qr_product_code: text(public, "qr_product_code"),
-        }),
-        GatewayName::WechatV3 => Given::WechatV3(v1::WechatV3Settings {
-            api_base_url: text(public, "api_base_url"),
-            mchid: text(public, "mchid"),
-            appid: text(public, "appid"),
-            merchant_serial_no: text(public, "merchant_serial_no"),
-            merchant_private_key: String::new(),
-            apiv3_key: String::new(),
-            platform_certificates: keys(public, "platform_certificates", "serial"),
-            public_keys: keys(public, "public_keys", "id"),
-            api_backup_base_url: text(public, "api_backup_base_url"),
-            h5_app_name: text(public, "h5_app_name"),
-            h5_app_url: text(public, "h5_app_url"),
-        }),
+        GatewayName::Alipay => Given::Alipay(write_alipay(public)),
+        GatewayName::WechatV3 => Given::WechatV3(write_wechat(public)),
+        GatewayName::WechatV2 => Given::WechatV2(write_wechat_v2(public)),
     };
     v1::ChannelSettings {
         settings: Some(settings),
+    }
+}
+
+fn write_alipay(public: &Value) -> v1::AlipaySettings {
+    v1::AlipaySettings {
+        gateway_url: text(public, "gateway_url"),
+        app_id: text(public, "app_id"),
+        seller_id: text(public, "seller_id"),
+        app_private_key: String::new(),
+        alipay_public_keys: texts(public, "alipay_public_keys"),
+        app_cert: text(public, "app_cert"),
+        alipay_certs: texts(public, "alipay_certs"),
+        alipay_root_cert: text(public, "alipay_root_cert"),
+        qr_product_code: text(public, "qr_product_code"),
+    }
+}
+
+fn write_wechat(public: &Value) -> v1::WechatV3Settings {
+    v1::WechatV3Settings {
+        api_base_url: text(public, "api_base_url"),
+        mchid: text(public, "mchid"),
+        appid: text(public, "appid"),
+        merchant_serial_no: text(public, "merchant_serial_no"),
+        merchant_private_key: String::new(),
+        apiv3_key: String::new(),
+        platform_certificates: keys(public, "platform_certificates", "serial"),
+        public_keys: keys(public, "public_keys", "id"),
+        api_backup_base_url: text(public, "api_backup_base_url"),
+        h5_app_name: text(public, "h5_app_name"),
+        h5_app_url: text(public, "h5_app_url"),
+    }
+}
+
+fn write_wechat_v2(public: &Value) -> v1::WechatV2Settings {
+    v1::WechatV2Settings {
+        api_base_url: text(public, "api_base_url"),
+        mch_id: text(public, "mch_id"),
+        appid: text(public, "appid"),
+        sign_type: text(public, "sign_type"),
+        api_key: String::new(),
+        api_key_previous: String::new(),
+        client_certificate: text(public, "client_certificate"),
+        client_private_key: String::new(),
+        api_backup_base_url: text(public, "api_backup_base_url"),
+        h5_app_name: text(public, "h5_app_name"),
+        h5_app_url: text(public, "h5_app_url"),
+        mtls_base_url: text(public, "mtls_base_url"),
+        mtls_root_certificate: text(public, "mtls_root_certificate"),
     }
 }
 

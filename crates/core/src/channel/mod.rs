@@ -57,6 +57,8 @@ codes! {
         Alipay = "ALIPAY",
         /// WeChat Pay, API v3.
         WechatV3 = "WECHAT_V3",
+        /// WeChat Pay, API v2.
+        WechatV2 = "WECHAT_V2",
     }
 }
 
@@ -65,7 +67,7 @@ impl GatewayName {
     pub fn channel(self) -> Channel {
         match self {
             Self::Alipay => Channel::Alipay,
-            Self::WechatV3 => Channel::WechatPay,
+            Self::WechatV3 | Self::WechatV2 => Channel::WechatPay,
         }
     }
 }

@@ -40,7 +40,7 @@ pub enum PrepayInfo {
         nonce_str: String,
         /// `prepay_id=…`.
         package: String,
-        /// `RSA`.
+        /// `RSA`; `MD5` or `HMAC-SHA256` of accounts at API v2.
         sign_type: String,
         /// The signature.
         pay_sign: String,

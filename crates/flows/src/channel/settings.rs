@@ -99,6 +99,7 @@ fn identity_fields(gateway: GatewayName) -> &'static [&'static str] {
     match gateway {
         GatewayName::Alipay => &["app_id", "seller_id"],
         GatewayName::WechatV3 => &["mchid", "appid"],
+        GatewayName::WechatV2 => &["mch_id", "appid"],
     }
 }
 
@@ -124,6 +125,7 @@ fn prefix(gateway: GatewayName) -> &'static str {
     match gateway {
         GatewayName::Alipay => "settings.alipay",
         GatewayName::WechatV3 => "settings.wechat_v3",
+        GatewayName::WechatV2 => "settings.wechat_v2",
     }
 }
 

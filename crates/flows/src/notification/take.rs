@@ -6,7 +6,9 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use gateways::{Gateway, Translated};
 use kassa_core::anomaly::AnomalyKind;
 use kassa_core::id::{AttemptId, TransactionId};
-use kassa_core::notification::{Notification, NotificationMessage, NotificationStatus};
+use kassa_core::notification::{
+    Notification, NotificationMessage, NotificationStatus, RefundReport,
+};
 use runtime::checkpoint::Checkpoint;
 use runtime::queue::Envelope;
 use runtime::store::{Inserted, Tx};
@@ -16,7 +18,7 @@ use crate::anomaly::{Finding, apply_dispute_in_tx};
 use crate::payment::apply::{Outcome, apply_payment_report_in_tx};
 use crate::payment::query_attempt;
 use crate::refund::apply::apply_refund_report_in_tx;
-use crate::refund::complete_report;
+use crate::refund::{complete_report, confirm};
 use crate::{Disposition, Error, Kassa};
 
 /// Takes one notification off the queue.
@@ -37,8 +39,10 @@ pub async fn take_task(kassa: &Kassa, envelope: &Envelope) -> Result<Disposition
             )));
         }
     };
+    let mut refunds = Vec::new();
     if translated.foreign.is_none() {
-        complete(kassa, open.gateway.as_ref(), &notification, &mut translated).await?;
+        let gateway = open.gateway.as_ref();
+        refunds = complete(kassa, gateway, &notification, &mut translated).await?;
     }
     let tx = kassa.store.begin().await?;
     if let Inserted::Repeat { status } = tx.insert_notification_in_tx(&notification).await? {
@@ -50,7 +54,8 @@ pub async fn take_task(kassa: &Kassa, envelope: &Envelope) -> Result<Disposition
         count(open.gateway.as_ref(), NotificationStatus::AlreadyApplied);
         return Ok(Disposition::Done);
     }
-    let (status, transaction_id) = apply_in_tx(kassa, &tx, &notification, &translated).await?;
+    let (status, transaction_id) =
+        apply_in_tx(kassa, &tx, &notification, &translated, &refunds).await?;
     let now = kassa.clock.now();
     let note = Some(translated.kind.as_str());
     tx.finish_notification_in_tx(notification.id, status, transaction_id, note, now)
@@ -79,6 +84,7 @@ async fn apply_in_tx(
     tx: &Tx,
     notification: &Notification,
     translated: &Translated,
+    refunds: &[RefundReport],
 ) -> Result<(NotificationStatus, Option<TransactionId>), Error> {
     let account = notification.channel_account_id;
     if let Some(foreign) = &translated.foreign {
@@ -98,7 +104,7 @@ async fn apply_in_tx(
     if let Some(report) = &translated.payment {
         outcomes.push(apply_payment_report_in_tx(kassa, tx, account, report).await?);
     }
-    if let Some(report) = &translated.refund {
+    for report in refunds {
         outcomes.push(apply_refund_report_in_tx(kassa, tx, account, report).await?);
     }
     if let Some(report) = &translated.dispute {
@@ -117,13 +123,14 @@ async fn apply_in_tx(
     Ok((status, transaction_id))
 }
 
-/// Asks for what a notification leaves out, before any database transaction is open.
+/// Asks for what a notification leaves out, before any database transaction is open. What is known of
+/// refunds then is given back.
 async fn complete(
     kassa: &Kassa,
     gateway: &dyn Gateway,
     notification: &Notification,
     translated: &mut Translated,
-) -> Result<(), Error> {
+) -> Result<Vec<RefundReport>, Error> {
     let account = notification.channel_account_id;
     if let Some(unnamed) = translated.unnamed.take() {
         name(kassa, gateway, &unnamed, translated).await?;
@@ -136,10 +143,14 @@ async fn complete(
     {
         *report = query_attempt(kassa, &attempt).await?;
     }
-    if let Some(report) = &mut translated.refund {
+    let mut refunds = match translated.refund.take() {
+        Some(told) if translated.refund_is_hint => confirm(kassa, account, told).await?,
+        told => told.into_iter().collect(),
+    };
+    for report in &mut refunds {
         complete_report(kassa, account, report, translated.payment.is_some()).await?;
     }
-    Ok(())
+    Ok(refunds)
 }
 
 /// Finds the order that a refund or dispute is about by the gateway's number of its payment. What is not

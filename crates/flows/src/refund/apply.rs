@@ -358,12 +358,23 @@ async fn apply_to_unknown(
 ) -> Result<Outcome, Error> {
     let transaction_id = Some(attempt.transaction_id);
     let (amount, refunded_total) = match &report.state {
+        // Nobody can book what has no amount.
+        ReportedRefund::Succeeded {
+            amount: None,
+            refunded_total: None,
+            ..
+        } => {
+            return tell_of_external(kassa, tx, attempt, report, AnomalyKind::ExternalRefund).await;
+        }
         ReportedRefund::Succeeded {
             amount,
             refunded_total,
             ..
         } => (*amount, *refunded_total),
-        ReportedRefund::Abnormal(_) => return external_hangs(kassa, tx, attempt, report).await,
+        // It gave nothing back yet, and only people can bring it on.
+        ReportedRefund::Abnormal(_) => {
+            return tell_of_external(kassa, tx, attempt, report, AnomalyKind::RefundAbnormal).await;
+        }
         ReportedRefund::Processing | ReportedRefund::Failed(_) | ReportedRefund::NotFound => {
             return Ok(Outcome {
                 transaction_id,
@@ -391,17 +402,17 @@ async fn apply_to_unknown(
     }
 }
 
-/// A refund of the console hangs: it gave nothing back yet, and only people can bring it on.
-async fn external_hangs(
+/// People are told of a refund of the console that changes no books.
+async fn tell_of_external(
     kassa: &Kassa,
     tx: &Tx,
     attempt: &Attempt,
     report: &RefundReport,
+    kind: AnomalyKind,
 ) -> Result<Outcome, Error> {
     let payment = tx
         .load_payment_for_update_in_tx(attempt.transaction_id)
         .await?;
-    let kind = AnomalyKind::RefundAbnormal;
     let finding = Finding {
         kind,
         key: format!("{}:{}", attempt.id, report.refund_number),

@@ -49,12 +49,32 @@ pub(crate) async fn complete_report(
     Ok(())
 }
 
-/// What the gateway says of this one refund.
+/// What the gateway says of this one refund's amount.
 async fn own_amount(
     kassa: &Kassa,
     attempt: &Attempt,
     refund_number: &str,
 ) -> Result<Option<Money>, Error> {
+    let about = About::order(CallOperation::QueryRefund, attempt);
+    match ask(kassa, attempt, refund_number, about).await?.state {
+        ReportedRefund::Succeeded { amount, .. } => Ok(amount),
+        ReportedRefund::Processing
+        | ReportedRefund::Failed(_)
+        | ReportedRefund::Abnormal(_)
+        | ReportedRefund::NotFound => Ok(None),
+    }
+}
+
+/// What the gateway says of one refund of an order, whoever made it.
+///
+/// # Errors
+/// [`Error::OutcomeUnknown`] if the gateway cannot be asked now.
+pub(super) async fn ask(
+    kassa: &Kassa,
+    attempt: &Attempt,
+    refund_number: &str,
+    about: About<'_>,
+) -> Result<RefundReport, Error> {
     let open = kassa.account(attempt.channel_account_id).await?;
     // Only the numbers of a refund are sent when it is asked about.
     let order = PlaceRefund {
@@ -67,16 +87,8 @@ async fn own_amount(
         reason: None,
         notify_url: kassa.callback_url(&open.account, CallbackRoute::Refund)?,
     };
-    let unknown = || Error::OutcomeUnknown {
-        transaction_id: attempt.transaction_id.to_string(),
-    };
-    let about = About::order(CallOperation::QueryRefund, attempt);
     let told = call(kassa, about, open.gateway.query_refund(&order)).await;
-    match told.map_err(|_no_answer| unknown())?.state {
-        ReportedRefund::Succeeded { amount, .. } => Ok(amount),
-        ReportedRefund::Processing
-        | ReportedRefund::Failed(_)
-        | ReportedRefund::Abnormal(_)
-        | ReportedRefund::NotFound => Ok(None),
-    }
+    told.map_err(|_no_answer| Error::OutcomeUnknown {
+        transaction_id: attempt.transaction_id.to_string(),
+    })
 }

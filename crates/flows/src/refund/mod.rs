@@ -4,6 +4,7 @@ pub mod apply;
 mod create;
 mod external;
 mod find;
+mod hint;
 mod list;
 mod submit;
 
@@ -11,6 +12,7 @@ pub use create::{CreateRefund, create};
 pub(crate) use create::{NewRefund, record_refund_in_tx};
 pub(crate) use external::complete_report;
 pub use find::{RefundKey, find};
+pub(crate) use hint::confirm;
 pub use list::{ListRefunds, list};
 pub use submit::{SubmitCommand, submit_task, sync_open_refunds};
 pub(crate) use submit::{bring_on, order};

@@ -6,10 +6,11 @@ use kassa_core::notification::{
 };
 
 use super::config::Settings;
-use super::verify::{self, Form};
+use super::verify;
 use super::wire::{TRADE_STATUS_SYNC, field};
 use crate::callback::ForeignAccount;
 use crate::china_time;
+use crate::form::Form;
 use crate::{TranslateError, Translated};
 
 /// Alipay's states of an order.

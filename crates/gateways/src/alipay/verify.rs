@@ -4,14 +4,12 @@
 use std::collections::BTreeMap;
 
 use http::header::CONTENT_TYPE;
-use percent_encoding::percent_decode;
 
 use super::config::{AlipayKey, Settings};
 use crate::acknowledgement::{Acknowledgement, Outcome};
+use crate::form::Form;
 use crate::{RawCallback, ReturnClaim, Verified, VerifyError};
 
-/// How many fields a form may have; genuine ones have about forty.
-const FIELDS_MAX: usize = 128;
 /// How long a notification's identity may be; genuine ones have 34 characters.
 const KEY_LENGTH_MAX: usize = 128;
 const SIGN: &str = "sign";
@@ -19,50 +17,12 @@ const SIGN_TYPE: &str = "sign_type";
 const CERT_SERIAL: &str = "alipay_cert_sn";
 const RSA2: &str = "RSA2";
 
-/// A form, decoded exactly once. Values stay bytes in the charset that they came in: the signature
-/// is over those.
-#[derive(Debug)]
-pub(super) struct Form {
-    fields: BTreeMap<Vec<u8>, Vec<u8>>,
-}
-
+/// How Alipay signs a form.
 impl Form {
-    /// Decodes a form body or query string. A name that appears twice is refused: what was signed
-    /// would be in doubt.
-    pub(super) fn parse(encoded: &[u8]) -> Result<Self, VerifyError> {
-        let mut fields = BTreeMap::new();
-        for pair in encoded
-            .split(|byte| *byte == b'&')
-            .filter(|pair| !pair.is_empty())
-        {
-            let mut halves = pair.splitn(2, |byte| *byte == b'=');
-            let name = decode(halves.next().unwrap_or_default());
-            let value = decode(halves.next().unwrap_or_default());
-            if fields.len() >= FIELDS_MAX || fields.insert(name, value).is_some() {
-                return Err(VerifyError::Malformed("form"));
-            }
-        }
-        Ok(Self { fields })
-    }
-
-    /// A field's text; `None` where it is absent, empty or not UTF-8.
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
-        let value = self.fields.get(name.as_bytes())?;
-        std::str::from_utf8(value)
-            .ok()
-            .filter(|text| !text.is_empty())
-    }
-
-    #[cfg(test)]
-    #[cfg(feature = "client")]
-    pub(super) fn fields(&self) -> &BTreeMap<Vec<u8>, Vec<u8>> {
-        &self.fields
-    }
-
     /// The bytes that Alipay signed, by one reading of its rules.
     fn string_to_verify(&self, rule: Rule) -> Vec<u8> {
         let mut message = Vec::new();
-        for (name, value) in &self.fields {
+        for (name, value) in self.fields() {
             let is_left_out = name == SIGN.as_bytes()
                 || (name == SIGN_TYPE.as_bytes() && !rule.keep_sign_type)
                 || (name == CERT_SERIAL.as_bytes() && rule.drop_cert_serial)
@@ -83,13 +43,13 @@ impl Form {
     /// Checks the signature, by the plain rule first and then by the other readings that official
     /// and common software has (sheet §8). All are built from what was received, so trying them
     /// accepts nothing that Alipay did not sign.
-    pub(super) fn verify(&self, keys: &[AlipayKey]) -> Result<(), VerifyError> {
+    pub(in crate::alipay) fn verify(&self, keys: &[AlipayKey]) -> Result<(), VerifyError> {
         if self.get(SIGN_TYPE) != Some(RSA2) {
             return Err(VerifyError::Malformed(SIGN_TYPE));
         }
         let signature = self.get(SIGN).ok_or(VerifyError::Malformed(SIGN))?;
-        let has_empty = self.fields.values().any(Vec::is_empty);
-        let has_serial = self.fields.contains_key(CERT_SERIAL.as_bytes());
+        let has_empty = self.fields().values().any(Vec::is_empty);
+        let has_serial = self.fields().contains_key(CERT_SERIAL.as_bytes());
         for keep_sign_type in [false, true] {
             for drop_empty in [false, true].into_iter().filter(|drop| has_empty || !drop) {
                 for drop_cert_serial in [false, true].into_iter().filter(|d| has_serial || !d) {
@@ -118,14 +78,6 @@ struct Rule {
     keep_sign_type: bool,
     drop_empty: bool,
     drop_cert_serial: bool,
-}
-
-fn decode(encoded: &[u8]) -> Vec<u8> {
-    let spaced: Vec<u8> = encoded
-        .iter()
-        .map(|b| if *b == b'+' { b' ' } else { *b })
-        .collect();
-    percent_decode(&spaced).collect()
 }
 
 /// Verifies a notification.

@@ -10,10 +10,12 @@ pub enum KeyError {
     #[error("not an RSA key")]
     NotRsa,
     /// Too short to be safe.
-    #[error("an RSA key of {bits} bits, at least 2048 are needed")]
+    #[error("an RSA key of {bits} bits, at least {bits_min} are needed")]
     TooShort {
         /// The key's length.
         bits: usize,
+        /// The shortest that is taken.
+        bits_min: usize,
     },
     /// The numbers of the key do not fit together.
     #[error("an RSA key whose numbers do not fit together")]

@@ -145,13 +145,16 @@ impl fmt::Debug for RsaPublicKey {
 fn check_length(modulus_bytes: usize) -> Result<(), KeyError> {
     let bits = modulus_bytes.saturating_mul(8);
     if bits < MODULUS_BITS_MIN {
-        Err(KeyError::TooShort { bits })
+        Err(KeyError::TooShort {
+            bits,
+            bits_min: MODULUS_BITS_MIN,
+        })
     } else {
         Ok(())
     }
 }
 
-fn parse_private(text: &str) -> Result<rsa::RsaPrivateKey, KeyError> {
+pub(super) fn parse_private(text: &str) -> Result<rsa::RsaPrivateKey, KeyError> {
     if text.contains(ARMOUR) {
         let key = PrivateKeyDer::from_pem_slice(text.as_bytes())
             .map_err(|_no_private_key| KeyError::Unreadable)?;
@@ -169,7 +172,7 @@ fn parse_private(text: &str) -> Result<rsa::RsaPrivateKey, KeyError> {
         .map_err(|_neither| KeyError::Unreadable)
 }
 
-fn parse_public(text: &str) -> Result<rsa::RsaPublicKey, KeyError> {
+pub(super) fn parse_public(text: &str) -> Result<rsa::RsaPublicKey, KeyError> {
     if text.contains(ARMOUR_CERTIFICATE) {
         let certificate = Certificate::try_parse(text)?;
         return rsa::RsaPublicKey::from_public_key_der(certificate.spki_der())

@@ -4,16 +4,22 @@
 //! | --- | --- | --- |
 //! | reading RSA keys in every form that gateways hand out | `rsa` | PKCS#1, PKCS#8 and SPKI, armoured or bare |
 //! | RSA signatures, SHA-256, 2048 bits and more | `aws-lc-rs` | several times as fast (the bench says how much), and without the timing side channel of RUSTSEC-2023-0071 |
+//! | RSA signatures, SHA-1, 1024 bits and more (Baidu) | `rsa` signs, `aws-lc-rs` verifies | `aws-lc-rs` signs neither |
+//! | HMAC-SHA256, AES-256-ECB (WeChat Pay v2) | `aws-lc-rs` | in the tree already |
+//! | MD5 | `md-5` | `aws-lc-rs` has none |
 //! | AES-256-GCM | `aws-lc-rs` | in the tree already, under TLS |
 //! | certificates | `x509-parser` | reads what strict parsers refuse |
 //!
-//! `rsa` never signs here: its private-key operations are not constant in time. The bench
+//! `rsa` signs nothing else: its private-key operations are not constant in time. The bench
 //! `sign_verify` measures both crates side by side.
 
 mod aead;
 mod certificate;
+mod digest;
+mod ecb;
 mod error;
 mod key;
+mod legacy;
 mod nonce;
 #[cfg(test)]
 #[cfg(feature = "client")]
@@ -21,6 +27,9 @@ mod tests;
 
 pub use aead::open_aes_256_gcm;
 pub use certificate::Certificate;
+pub use digest::{hmac_sha256_hex, is_same, md5_hex};
+pub use ecb::open_aes_256_ecb;
 pub use error::{KeyError, OpenFailed, SignFailed};
 pub use key::{MODULUS_BITS_MIN, RsaPrivateKey, RsaPublicKey};
+pub use legacy::{LEGACY_MODULUS_BITS_MIN, LegacyRsaPrivateKey, LegacyRsaPublicKey};
 pub use nonce::nonce;

@@ -61,7 +61,10 @@ fn what_is_no_rsa_key_of_2048_bits_is_refused_with_the_reason() {
     let ec = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEUmHoYBqXyKCWWVqcJ3cl1x1vY7Qv\nzQvz5mQvYw5i0a4RkYb7r8yVd1kVq8l1s5bS9k3Xf2fLhK6nq7r1y2mG0w==";
     assert_eq!(
         RsaPublicKey::try_parse(short),
-        Err(KeyError::TooShort { bits: 512 })
+        Err(KeyError::TooShort {
+            bits: 512,
+            bits_min: 2048
+        })
     );
     assert_eq!(RsaPublicKey::try_parse(ec), Err(KeyError::Unreadable));
     for nonsense in [

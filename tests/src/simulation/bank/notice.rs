@@ -196,7 +196,9 @@ impl Bank {
                 let paid = order.paid_at.map(|at| (order.amount, "CNY".to_owned(), at));
                 (CallbackRoute::Payment, paid, None, Some(order.refunded()))
             }
-            GatewayName::WechatV3 => (CallbackRoute::Refund, None, Some(made.amount), None),
+            GatewayName::WechatV3 | GatewayName::WechatV2 => {
+                (CallbackRoute::Refund, None, Some(made.amount), None)
+            }
         };
         let body = Body {
             kind: "REFUND".to_owned(),

@@ -221,7 +221,7 @@ impl Bank {
             }
             return Ok(match gateway {
                 GatewayName::Alipay => ReportedRefund::Processing,
-                GatewayName::WechatV3 => Self::told(known),
+                GatewayName::WechatV3 | GatewayName::WechatV2 => Self::told(known),
             });
         }
         if order.paid_at.is_none() {

@@ -13,9 +13,10 @@ use serde_json::Value;
 
 use super::super::Alipay;
 use super::super::config::AlipayKey;
-use super::super::verify::{AnswerError, Form, OpenedAnswer, open_answer};
+use super::super::verify::{AnswerError, OpenedAnswer, open_answer};
 use super::{alipay, certificate_settings, open, vectors};
 use crate::crypto::RsaPublicKey;
+use crate::form::Form;
 use crate::testing::{list, named, notification, peer_sign, text};
 use crate::{Gateway, Outcome, RawCallback, TranslateError, Translated, Verified, VerifyError};
 

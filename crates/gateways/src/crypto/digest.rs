@@ -1,0 +1,21 @@
+//! MD5 and HMAC-SHA256, the signatures of older protocols, and the comparison that leaks nothing.
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::hmac;
+use md5::{Digest, Md5};
+
+/// MD5 in lower-case hex. Only where a gateway's protocol leaves no choice.
+pub fn md5_hex(message: &[u8]) -> String {
+    hex::encode(Md5::digest(message))
+}
+
+/// HMAC-SHA256 in lower-case hex.
+pub fn hmac_sha256_hex(key: &[u8], message: &[u8]) -> String {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, key);
+    hex::encode(hmac::sign(&key, message))
+}
+
+/// Whether two texts are the same; takes as long whatever differs.
+pub fn is_same(left: &str, right: &str) -> bool {
+    verify_slices_are_equal(left.as_bytes(), right.as_bytes()).is_ok()
+}
