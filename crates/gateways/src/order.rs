@@ -67,6 +67,8 @@ pub struct PlacedOrder {
     pub amount: Money,
     /// The gateway's number for the order, once it has told one.
     pub gateway_transaction_id: Option<String>,
+    /// Whether what the payer needs to pay was ever kept, and so may have been given to anybody.
+    pub is_given_out: bool,
     /// When the order must no longer be payable.
     pub expires_at: DateTime<Utc>,
     /// Whether it is still to be paid. Where a payer only approves, the money is collected while this holds.

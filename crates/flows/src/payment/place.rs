@@ -308,6 +308,7 @@ pub(super) fn placed_order(attempt: &Attempt, is_wanted: bool) -> PlacedOrder {
         method: attempt.method,
         amount: attempt.amount,
         gateway_transaction_id: attempt.gateway_transaction_id.clone(),
+        is_given_out: attempt.prepay.is_some(),
         expires_at: attempt.expires_at,
         is_wanted,
     }

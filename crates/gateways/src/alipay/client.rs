@@ -13,13 +13,13 @@ use serde::Serialize;
 
 use super::config::Settings;
 use super::failure::{CODE_SUCCESS, Operation, Verdict, verdict};
-use super::sign::{Request, Signed, form_page};
+use super::sign::{Request, Signed};
 use super::wire::{Answer, CreateTrade, Refund, RefundQuery, Trade};
 use super::{translate, verify};
 use crate::error::unsupported;
 use crate::http::{Call, HttpClient};
 use crate::registry::Deps;
-use crate::{CallError, Closed, PlaceOrder, PlaceRefund, Placed, china_time};
+use crate::{CallError, Closed, PlaceOrder, PlaceRefund, Placed, china_time, form};
 
 const FORM: HeaderValue =
     HeaderValue::from_static("application/x-www-form-urlencoded;charset=utf-8");
@@ -70,7 +70,7 @@ impl Client {
         };
         let signed = self.sign(settings, request)?;
         let prepay = match order.method {
-            Method::Page => form(settings, &signed),
+            Method::Page => form_of(settings, &signed),
             Method::Wap => {
                 let mut url = settings.gateway_url.clone();
                 url.set_query(Some(&signed.all()));
@@ -297,10 +297,10 @@ fn unexpected(verdict: Verdict) -> CallError {
     }
 }
 
-fn form(settings: &Settings, signed: &Signed) -> PrepayInfo {
+fn form_of(settings: &Settings, signed: &Signed) -> PrepayInfo {
     let action = signed.action(&settings.gateway_url).to_string();
     let fields = vec![("biz_content".to_owned(), signed.biz_content().to_owned())];
-    let html = form_page(&action, &fields);
+    let html = form::page("支付宝 Alipay", &action, &fields);
     PrepayInfo::Form {
         action,
         fields,

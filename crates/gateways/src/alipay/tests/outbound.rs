@@ -83,6 +83,7 @@ fn placed_order() -> PlacedOrder {
         method: Method::Qr,
         amount: Money::try_new(1, Currency::CNY).unwrap(),
         gateway_transaction_id: None,
+        is_given_out: true,
         expires_at: DateTime::from_timestamp(NOW + 1800, 0).unwrap(),
         is_wanted: true,
     }
