@@ -127,6 +127,7 @@ pub fn channel(channel: Channel) -> v1::PaymentChannel {
     match channel {
         Channel::Alipay => v1::PaymentChannel::Alipay,
         Channel::WechatPay => v1::PaymentChannel::WechatPay,
+        Channel::Unionpay => v1::PaymentChannel::Unionpay,
     }
 }
 
@@ -147,6 +148,7 @@ pub fn gateway(gateway: GatewayName) -> v1::Gateway {
         GatewayName::Alipay => v1::Gateway::Alipay,
         GatewayName::WechatV3 => v1::Gateway::WechatV3,
         GatewayName::WechatV2 => v1::Gateway::WechatV2,
+        GatewayName::Unionpay => v1::Gateway::Unionpay,
     }
 }
 

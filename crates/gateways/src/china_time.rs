@@ -1,6 +1,6 @@
 //! Times as gateways in China write them: UTC+8, no daylight saving.
 
-use chrono::{DateTime, FixedOffset, NaiveDateTime, Offset, Utc};
+use chrono::{DateTime, Datelike, FixedOffset, NaiveDateTime, Offset, Utc};
 
 const OFFSET_SECS: i32 = 28_800;
 const COMPACT: &str = "%Y%m%d%H%M%S";
@@ -41,6 +41,11 @@ pub(crate) fn parse_compact(text: &str) -> Option<DateTime<Utc>> {
         .and_local_timezone(china())
         .single()
         .map(|time| time.to_utc())
+}
+
+/// The year in China.
+pub(crate) fn year(time: DateTime<Utc>) -> i32 {
+    time.with_timezone(&china()).year()
 }
 
 /// Reads `2026-01-01 08:00:00`, with or without a fraction of the second.

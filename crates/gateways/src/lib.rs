@@ -29,6 +29,7 @@ pub mod registry;
 #[cfg(test)]
 #[cfg(feature = "client")]
 mod testing;
+pub mod unionpay;
 pub mod wechat_v2;
 pub mod wechat_v3;
 mod xml;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use kassa_core::channel::GatewayName;
 use kassa_core::{Clock, IdSource};
 
-use crate::{AccountConfig, Capabilities, ConfigError, Gateway, alipay, wechat_v2, wechat_v3};
+use crate::{
+    AccountConfig, Capabilities, ConfigError, Gateway, alipay, unionpay, wechat_v2, wechat_v3,
+};
 
 /// What every room is given beside its settings.
 #[derive(Debug, Clone)]
@@ -40,6 +42,7 @@ pub fn open(config: &AccountConfig, deps: &Deps) -> Result<Arc<dyn Gateway>, Con
         GatewayName::Alipay => Arc::new(alipay::Alipay::try_new(config, deps)?),
         GatewayName::WechatV3 => Arc::new(wechat_v3::WechatV3::try_new(config, deps)?),
         GatewayName::WechatV2 => Arc::new(wechat_v2::WechatV2::try_new(config, deps)?),
+        GatewayName::Unionpay => Arc::new(unionpay::Unionpay::try_new(config, deps)?),
     })
 }
 
@@ -49,6 +52,7 @@ pub fn capabilities(gateway: GatewayName) -> &'static Capabilities {
         GatewayName::Alipay => &alipay::CAPABILITIES,
         GatewayName::WechatV3 => &wechat_v3::CAPABILITIES,
         GatewayName::WechatV2 => &wechat_v2::CAPABILITIES,
+        GatewayName::Unionpay => &unionpay::CAPABILITIES,
     }
 }
 
@@ -59,5 +63,6 @@ pub fn secret_fields(gateway: GatewayName) -> &'static [&'static str] {
         GatewayName::Alipay => alipay::config::SECRET_FIELDS,
         GatewayName::WechatV3 => wechat_v3::config::SECRET_FIELDS,
         GatewayName::WechatV2 => wechat_v2::config::SECRET_FIELDS,
+        GatewayName::Unionpay => unionpay::config::SECRET_FIELDS,
     }
 }

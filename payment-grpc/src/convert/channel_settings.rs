@@ -15,6 +15,9 @@ const ALIPAY_URL_DEFAULT: &str = "https://openapi.alipay.com/gateway.do";
 /// WeChat Pay's production API (`wechat_v3` sheet §1).
 const WECHAT_URL_DEFAULT: &str = "https://api.mch.weixin.qq.com";
 
+/// UnionPay's production gateway (unionpay sheet §1).
+const UNIONPAY_URL_DEFAULT: &str = "https://gateway.95516.com/gateway/api/";
+
 /// Settings as flows take them.
 #[derive(Debug)]
 pub(super) struct Settings {
@@ -32,6 +35,7 @@ pub(super) fn read(given: &Given) -> Settings {
         Given::Alipay(alipay) => read_alipay(alipay),
         Given::WechatV3(wechat) => read_wechat(wechat),
         Given::WechatV2(wechat) => read_wechat_v2(wechat),
+        Given::Unionpay(unionpay) => read_unionpay(unionpay),
     }
 }
 
@@ -146,12 +150,33 @@ fn read_wechat_v2(given: &v1::WechatV2Settings) -> Settings {
     }
 }
 
+fn read_unionpay(given: &v1::UnionpaySettings) -> Settings {
+    let mut public = Map::new();
+    put_or(
+        &mut public,
+        "gateway_url",
+        &given.gateway_url,
+        UNIONPAY_URL_DEFAULT,
+    );
+    put(&mut public, "mer_id", &given.mer_id);
+    put_or(&mut public, "environment", &given.environment, "production");
+    put(&mut public, "sign_cert", &given.sign_cert);
+    put_list(&mut public, "middle_certs", &given.middle_certs);
+    put_list(&mut public, "root_certs", &given.root_certs);
+    Settings {
+        gateway: GatewayName::Unionpay,
+        public: Value::Object(public),
+        secrets: secrets([("sign_private_key", &given.sign_private_key)]),
+    }
+}
+
 /// What a caller may see of an account's settings.
 pub(super) fn write(gateway: GatewayName, public: &Value) -> v1::ChannelSettings {
     let settings = match gateway {
         GatewayName::Alipay => Given::Alipay(write_alipay(public)),
         GatewayName::WechatV3 => Given::WechatV3(write_wechat(public)),
         GatewayName::WechatV2 => Given::WechatV2(write_wechat_v2(public)),
+        GatewayName::Unionpay => Given::Unionpay(write_unionpay(public)),
     };
     v1::ChannelSettings {
         settings: Some(settings),
@@ -185,6 +210,18 @@ fn write_wechat(public: &Value) -> v1::WechatV3Settings {
         api_backup_base_url: text(public, "api_backup_base_url"),
         h5_app_name: text(public, "h5_app_name"),
         h5_app_url: text(public, "h5_app_url"),
+    }
+}
+
+fn write_unionpay(public: &Value) -> v1::UnionpaySettings {
+    v1::UnionpaySettings {
+        gateway_url: text(public, "gateway_url"),
+        mer_id: text(public, "mer_id"),
+        environment: text(public, "environment"),
+        sign_cert: text(public, "sign_cert"),
+        sign_private_key: String::new(),
+        middle_certs: texts(public, "middle_certs"),
+        root_certs: texts(public, "root_certs"),
     }
 }
 

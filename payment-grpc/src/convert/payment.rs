@@ -104,6 +104,7 @@ fn channel(channel: v1::PaymentChannel) -> Option<Channel> {
         v1::PaymentChannel::Unspecified => None,
         v1::PaymentChannel::Alipay => Some(Channel::Alipay),
         v1::PaymentChannel::WechatPay => Some(Channel::WechatPay),
+        v1::PaymentChannel::Unionpay => Some(Channel::Unionpay),
     }
 }
 

@@ -13,6 +13,8 @@ codes! {
         Alipay = "ALIPAY",
         /// WeChat Pay; the account decides which version of its API.
         WechatPay = "WECHAT_PAY",
+        /// UnionPay.
+        Unionpay = "UNIONPAY",
     }
 }
 
@@ -22,6 +24,7 @@ impl Channel {
         match self {
             Self::Alipay => "alipay",
             Self::WechatPay => "wechat_pay",
+            Self::Unionpay => "unionpay",
         }
     }
 
@@ -59,6 +62,8 @@ codes! {
         WechatV3 = "WECHAT_V3",
         /// WeChat Pay, API v2.
         WechatV2 = "WECHAT_V2",
+        /// UnionPay's all-channel platform (ACP).
+        Unionpay = "UNIONPAY",
     }
 }
 
@@ -68,6 +73,7 @@ impl GatewayName {
         match self {
             Self::Alipay => Channel::Alipay,
             Self::WechatV3 | Self::WechatV2 => Channel::WechatPay,
+            Self::Unionpay => Channel::Unionpay,
         }
     }
 }

@@ -100,6 +100,7 @@ fn identity_fields(gateway: GatewayName) -> &'static [&'static str] {
         GatewayName::Alipay => &["app_id", "seller_id"],
         GatewayName::WechatV3 => &["mchid", "appid"],
         GatewayName::WechatV2 => &["mch_id", "appid"],
+        GatewayName::Unionpay => &["mer_id"],
     }
 }
 
@@ -126,6 +127,7 @@ fn prefix(gateway: GatewayName) -> &'static str {
         GatewayName::Alipay => "settings.alipay",
         GatewayName::WechatV3 => "settings.wechat_v3",
         GatewayName::WechatV2 => "settings.wechat_v2",
+        GatewayName::Unionpay => "settings.unionpay",
     }
 }
 

@@ -175,18 +175,32 @@ pub fn violations(draft: &Draft<'_>) -> Vec<FieldViolation> {
     found
 }
 
-fn payer_violations(draft: &Draft<'_>, channel: Channel) -> Option<FieldViolation> {
+/// The field in which a channel takes the payer's id, and how to speak of it.
+fn payer_field(channel: Channel) -> Option<(&'static str, &'static str)> {
     match channel {
-        Channel::Alipay if draft.openid.is_some() => Some(FieldViolation::new(
-            "openid",
-            "belongs to WECHAT_PAY; ALIPAY takes a buyer_id",
-        )),
-        Channel::WechatPay if draft.buyer_id.is_some() => Some(FieldViolation::new(
-            "buyer_id",
-            "belongs to ALIPAY; WECHAT_PAY takes an openid",
-        )),
-        Channel::Alipay | Channel::WechatPay => None,
+        Channel::Alipay => Some(("buyer_id", "a buyer_id")),
+        Channel::WechatPay => Some(("openid", "an openid")),
+        Channel::Unionpay => None,
     }
+}
+
+/// Whoever the payer is on another channel is nobody on this one.
+fn payer_violations(draft: &Draft<'_>, channel: Channel) -> Option<FieldViolation> {
+    let own = payer_field(channel);
+    let taken = own.map_or("none", |(_, words)| words);
+    [
+        ("openid", draft.openid, Channel::WechatPay),
+        ("buyer_id", draft.buyer_id, Channel::Alipay),
+    ]
+    .into_iter()
+    .filter(|(field, given, _)| given.is_some() && own.is_none_or(|(own, _)| own != *field))
+    .map(|(field, _, owner)| {
+        FieldViolation::new(
+            field,
+            format!("belongs to {owner}; {channel} takes {taken}"),
+        )
+    })
+    .next()
 }
 
 fn capability_violations(draft: &Draft<'_>, channel: Channel) -> Vec<FieldViolation> {
@@ -201,11 +215,10 @@ fn capability_violations(draft: &Draft<'_>, channel: Channel) -> Vec<FieldViolat
             )),
             Some(capability) => {
                 let has_payer = draft.openid.is_some() || draft.buyer_id.is_some();
-                if capability.needs_payer && !has_payer {
-                    let field = match channel {
-                        Channel::Alipay => "buyer_id",
-                        Channel::WechatPay => "openid",
-                    };
+                if capability.needs_payer
+                    && !has_payer
+                    && let Some((field, _)) = payer_field(channel)
+                {
                     found.push(FieldViolation::new(
                         field,
                         format!("is required for {method}"),
@@ -242,5 +255,6 @@ fn gateway_of(channel: Channel) -> GatewayName {
     match channel {
         Channel::Alipay => GatewayName::Alipay,
         Channel::WechatPay => GatewayName::WechatV3,
+        Channel::Unionpay => GatewayName::Unionpay,
     }
 }

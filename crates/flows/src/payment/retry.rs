@@ -246,10 +246,11 @@ impl Plan {
         let payer = request.payer.clone().or_else(|| {
             // A payer of one channel is nobody on another.
             let payer = current.payer.clone().filter(|_| is_same_channel)?;
-            Some(match channel {
-                Channel::Alipay => GivenPayer::BuyerId(payer),
-                Channel::WechatPay => GivenPayer::Openid(payer),
-            })
+            match channel {
+                Channel::Alipay => Some(GivenPayer::BuyerId(payer)),
+                Channel::WechatPay => Some(GivenPayer::Openid(payer)),
+                Channel::Unionpay => None,
+            }
         });
         let (openid, buyer_id, payer) = match payer {
             None => (None, None, None),

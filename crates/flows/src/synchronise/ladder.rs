@@ -91,6 +91,33 @@ const WECHAT_REFUND: Ladder = Ladder {
     ],
     tail: Some(hours(24)),
 };
+/// 5, 10, 30, 60 and 120 min are what UnionPay recommends (unionpay.md §6); the first is early, because the
+/// callback may be lost. An order's ladder begins anew at its expiry: the third look there comes when
+/// the gateway's word is final, ten minutes later.
+const UNIONPAY_ORDER: Ladder = Ladder {
+    pauses: &[
+        seconds(25),
+        minutes(5),
+        minutes(8),
+        minutes(15),
+        minutes(30),
+        hours(1),
+    ],
+    tail: Some(hours(2)),
+};
+/// UnionPay recommends 1 to 32 s while a refund is in progress (unionpay.md §6); its notification is quicker
+/// than that, and what it loses can wait.
+const UNIONPAY_REFUND: Ladder = Ladder {
+    pauses: &[
+        seconds(20),
+        minutes(1),
+        minutes(5),
+        minutes(30),
+        hours(2),
+        hours(6),
+    ],
+    tail: Some(hours(24)),
+};
 /// Late looks at what was closed unpaid. The first comes soon: a code that nobody had scanned cannot be
 /// closed at Alipay (alipay.md), and is closed as soon as it is seen open.
 const CLOSED_ORDER: Ladder = Ladder {
@@ -105,7 +132,11 @@ fn ladder(subject: Subject, channel: Channel) -> Ladder {
         (Subject::Refund, Channel::Alipay) => ALIPAY_REFUND,
         (Subject::Order, Channel::WechatPay) => WECHAT_ORDER,
         (Subject::Refund, Channel::WechatPay) => WECHAT_REFUND,
-        (Subject::ClosedOrder, Channel::Alipay | Channel::WechatPay) => CLOSED_ORDER,
+        (Subject::Order, Channel::Unionpay) => UNIONPAY_ORDER,
+        (Subject::Refund, Channel::Unionpay) => UNIONPAY_REFUND,
+        (Subject::ClosedOrder, Channel::Alipay | Channel::WechatPay | Channel::Unionpay) => {
+            CLOSED_ORDER
+        }
     }
 }
 

@@ -8,6 +8,7 @@
 //! | HMAC-SHA256, AES-256-ECB (WeChat Pay v2) | `aws-lc-rs` | in the tree already |
 //! | MD5 | `md-5` | `aws-lc-rs` has none |
 //! | AES-256-GCM | `aws-lc-rs` | in the tree already, under TLS |
+//! | certificate chains, SHA-1 in them included (UnionPay) | `aws-lc-rs` | strict libraries refuse them |
 //! | certificates | `x509-parser` | reads what strict parsers refuse |
 //!
 //! `rsa` signs nothing else: its private-key operations are not constant in time. The bench
@@ -15,6 +16,7 @@
 
 mod aead;
 mod certificate;
+mod chain;
 mod digest;
 mod ecb;
 mod error;
@@ -27,6 +29,7 @@ mod tests;
 
 pub use aead::open_aes_256_gcm;
 pub use certificate::Certificate;
+pub use chain::{Chain, ChainError, TrustedLeaf};
 pub use digest::{hmac_sha256_hex, is_same, md5_hex};
 pub use ecb::open_aes_256_ecb;
 pub use error::{KeyError, OpenFailed, SignFailed};

@@ -33,6 +33,8 @@ pub mod code {
     pub const WECHAT: &str = "wechat-sandbox";
     /// WeChat Pay, public-key mode.
     pub const WECHAT_PUBLIC_KEY: &str = "wechat-pubkey-sandbox";
+    /// UnionPay.
+    pub const UNIONPAY: &str = "unionpay-sandbox";
 }
 
 /// Makes the app and the accounts, or brings the accounts up to where the sandbox listens now. An app

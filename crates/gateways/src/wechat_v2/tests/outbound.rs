@@ -63,6 +63,7 @@ fn placed_order() -> PlacedOrder {
         method: order.method,
         amount: order.amount,
         gateway_transaction_id: None,
+        is_given_out: true,
         expires_at: order.expires_at,
         is_wanted: true,
     }
