@@ -1,12 +1,10 @@
 //! What a script stands on: a simulator that it may drive, the calls that our adapter made, and a
 //! whole Kassa with open payments that its callbacks may pay.
 
-use gateways::registry;
 use kassa::node::seed;
 use kassa::spec::account::AccountSpec;
 use kassa_core::Clock;
 use kassa_core::channel::GatewayName;
-use proto::v1::{PaymentChannel, PaymentMethod};
 use sandbox::{Delivery, Keys, Sandbox, SandboxConfig};
 use serde_json::{Map, Value, json};
 use tests::fault::binaries;
@@ -105,14 +103,8 @@ impl Ground {
 /// One open payment of Kassa's over an account, and where its callbacks go.
 async fn payment(app: &TestApp, account: &AccountSpec, turn: usize) -> Value {
     let gateway = account.gateway;
-    let channel = format!("PAYMENT_CHANNEL_{}", gateway.channel());
-    let channel = PaymentChannel::from_str_name(&channel).expect("a channel");
-    let methods = registry::capabilities(gateway).methods;
-    let method = methods.first().expect("a method").method;
-    let method = format!("PAYMENT_METHOD_{method}");
-    let method = PaymentMethod::from_str_name(&method).expect("a method");
     let order = format!("{}-{turn}", account.code);
-    let wish = Wish::new(channel, method, &order, AMOUNT).account(account.code.as_str());
+    let wish = Wish::over(account, &order, AMOUNT);
     let Created { id, .. } = Box::pin(app.created(&wish)).await;
     let ingress = app.node().addresses().ingress;
     let slug = gateway.channel().slug();

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`flow`] | whole stories, one file per subject: what a caller and a gateway see |
 //! | [`guards`] | promises P2 and P4: a test per guard, seen to fail without it |
+//! | [`hostile`] | altered and exhausting callbacks against every room |
 //! | [`secrets`] | promise P8 |
 //! | [`tidy`] | directions, lints, rooms alike, words |
 
@@ -16,5 +17,6 @@
 
 mod flow;
 mod guards;
+mod hostile;
 mod secrets;
 mod tidy;

@@ -11,6 +11,7 @@
 //! | [`callback`] | callbacks posted by hand: altered, repeated |
 //! | [`event`] | events as business systems read them, from the API and from the broker |
 //! | [`checks`] | what must hold at the end of every test |
+//! | [`hostile`] | callbacks altered at random and made to exhaust a parser |
 //! | [`fault`] | another harness: services as processes, over lines and servers that fail |
 //!
 //! A test ends with [`TestApp::finish`]; dropping an app without it fails the test. Nothing here
@@ -34,6 +35,7 @@ pub mod caller;
 pub mod checks;
 pub mod event;
 pub mod fault;
+pub mod hostile;
 pub mod simulation;
 pub mod wish;
 pub mod world;

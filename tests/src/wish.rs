@@ -1,5 +1,7 @@
 //! What a caller asks for: ready-made requests that a test changes where it matters.
 
+use gateways::registry;
+use kassa::spec::account::AccountSpec;
 use proto::v1::{self, PaymentChannel, PaymentMethod, create_payment_request::Payer};
 
 /// The currency of all tests.
@@ -49,6 +51,22 @@ impl Wish {
             order,
             amount,
         )
+    }
+
+    /// What can be paid over this account: the first method of its gateway, in its first currency.
+    pub fn over(account: &AccountSpec, order: &str, amount: &str) -> Self {
+        let capabilities = registry::capabilities(account.gateway);
+        let channel = format!("PAYMENT_CHANNEL_{}", account.gateway.channel());
+        let channel = PaymentChannel::from_str_name(&channel).expect("a channel");
+        let method = capabilities.methods.first().expect("a method").method;
+        let method = format!("PAYMENT_METHOD_{method}");
+        let method = PaymentMethod::from_str_name(&method).expect("a method");
+        let mut wish = Self::new(channel, method, order, amount).account(account.code.as_str());
+        let currency = capabilities.currencies.first().expect("a currency");
+        if let Some(amount) = &mut wish.0.amount {
+            (*currency).clone_into(&mut amount.currency_code);
+        }
+        wish
     }
 
     /// With another idempotency key.
