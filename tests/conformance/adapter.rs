@@ -146,6 +146,7 @@ impl<'a> Adapter<'a> {
             gateway_transaction_id: placed.gateway_transaction_id,
             expires_at: order.expires_at,
             is_wanted: true,
+            is_given_out: true,
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header::HOST};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header::HOST};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tokio::net::TcpListener;
@@ -125,7 +125,7 @@ fn text(bytes: &Bytes) -> String {
 }
 
 fn texts(headers: &HeaderMap) -> Vec<(String, String)> {
-    let text = |value: &axum::http::HeaderValue| value.to_str().expect("text").to_owned();
+    let text = |value: &HeaderValue| value.to_str().expect("text").to_owned();
     headers
         .iter()
         .map(|(name, value)| (name.to_string(), text(value)))
