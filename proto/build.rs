@@ -8,13 +8,14 @@ use std::path::PathBuf;
 
 use prost::Message;
 
-const FILES: [&str; 6] = [
+const FILES: [&str; 7] = [
     "payment/v1/types.proto",
     "payment/v1/payment_service.proto",
     "payment/v1/refund_service.proto",
     "payment/v1/channel_service.proto",
     "payment/v1/event_service.proto",
     "payment/v1/operations_service.proto",
+    "payment/v1/wallet_service.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -10,6 +10,7 @@ use proto::v1::event_service_server::EventServiceServer;
 use proto::v1::operations_service_server::OperationsServiceServer;
 use proto::v1::payment_service_server::PaymentServiceServer;
 use proto::v1::refund_service_server::RefundServiceServer;
+use proto::v1::wallet_service_server::WalletServiceServer;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -202,7 +203,8 @@ async fn routes(
         .add_service(EventServiceServer::new(services.clone()).max_decoding_message_size(limit))
         .add_service(
             OperationsServiceServer::new(services.clone()).max_decoding_message_size(limit),
-        );
+        )
+        .add_service(WalletServiceServer::new(services.clone()).max_decoding_message_size(limit));
     if reflection {
         let describe = || {
             Reflection::configure()
@@ -225,6 +227,7 @@ async fn report(reporter: &HealthReporter, status: ServingStatus) {
         proto::v1::channel_service_server::SERVICE_NAME,
         proto::v1::event_service_server::SERVICE_NAME,
         proto::v1::operations_service_server::SERVICE_NAME,
+        proto::v1::wallet_service_server::SERVICE_NAME,
     ] {
         reporter.set_service_status(service, status).await;
     }

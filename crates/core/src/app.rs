@@ -22,6 +22,10 @@ codes! {
         RefundsWrite = "refunds:write",
         /// Read refunds.
         RefundsRead = "refunds:read",
+        /// Credit, debit, freeze wallets, move between them.
+        WalletsWrite = "wallets:write",
+        /// Read wallets and their statements.
+        WalletsRead = "wallets:read",
         /// Read events.
         EventsRead = "events:read",
         /// Create, change, enable and disable channel accounts.

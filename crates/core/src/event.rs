@@ -25,6 +25,17 @@ codes! {
         RefundSucceeded = "refund.succeeded",
         /// It will not be given back by this refund.
         RefundFailed = "refund.failed",
+        /// Something was put into a wallet: on request, by another wallet, or by a top-up.
+        WalletCredited = "wallet.credited",
+        /// Something was taken out of a wallet: on request, for another wallet, or by a refund of a
+        /// top-up.
+        WalletDebited = "wallet.debited",
+        /// Points in a wallet expired.
+        WalletPointsExpired = "wallet.points_expired",
+        /// Nothing goes out of a wallet any more.
+        WalletFrozen = "wallet.frozen",
+        /// A wallet is as before it was frozen.
+        WalletUnfrozen = "wallet.unfrozen",
         /// Money did not come as agreed: people, or the app's policy, have to decide about it.
         AnomalyOpened = "anomaly.opened",
         /// An anomaly was dealt with.
@@ -46,7 +57,7 @@ impl EventKind {
             .find(|kind| kind.event_type() == event_type)
     }
 
-    /// The topic of the event: `<app_id>.<payment|refund|anomaly>.<what>.<business_order_type>`; an order
+    /// The topic of the event: `<app_id>.<payment|refund|wallet|anomaly>.<what>.<business_order_type>`; an order
     /// without a type has the word `NONE`.
     pub fn routing_key(self, app_id: &str, business_order_type: Option<&str>) -> String {
         format!(

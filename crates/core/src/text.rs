@@ -122,6 +122,8 @@ texts! {
     RefundReason(80, check_printable),
     /// Why an operator deals with an anomaly as they do, for the audit log.
     ResolutionReason(500, check_printable),
+    /// Why something is done to a wallet, for its statement and the audit log.
+    WalletReason(200, check_printable),
     /// A gateway's identifier of the payer (WeChat openid, Alipay buyer id).
     PayerId(128, check_id),
     /// A short code in a callback URL that names a channel account, for example `alipay-main`.

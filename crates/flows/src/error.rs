@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use kassa_core::anomaly::{AnomalyKind, ResolutionAction};
 use kassa_core::channel::Channel;
+use kassa_core::ledger::Amount;
 use kassa_core::payment::{Failure, PaymentStatus};
 use kassa_core::{ErrorKind, Money};
 use runtime::accounts::CredentialsError;
@@ -97,6 +98,20 @@ pub enum Error {
         /// What can be given back.
         refundable: Money,
     },
+    /// More than is available in a wallet.
+    #[error("the wallet of user {user_id} has {available} available")]
+    InsufficientFunds {
+        /// Whose wallet.
+        user_id: String,
+        /// What is available in it.
+        available: Amount,
+    },
+    /// Nothing goes out of a frozen wallet.
+    #[error("the wallet of user {user_id} is frozen")]
+    WalletFrozen {
+        /// Whose wallet.
+        user_id: String,
+    },
     /// The anomaly was dealt with in another way.
     #[error("anomaly {anomaly_id} was resolved by {resolution}")]
     AnomalyResolved {
@@ -169,7 +184,7 @@ pub enum Error {
     },
     /// The database.
     #[error("the store failed")]
-    Store(#[from] StoreError),
+    Store(#[source] StoreError),
     /// The queue.
     #[error("the queue failed")]
     Queue(#[from] QueueError),
@@ -204,6 +219,8 @@ impl Error {
             Self::OrderAlreadyPaid { .. }
             | Self::PaymentState { .. }
             | Self::RefundExceedsRefundable { .. }
+            | Self::InsufficientFunds { .. }
+            | Self::WalletFrozen { .. }
             | Self::AnomalyResolved { .. }
             | Self::AnomalyAction { .. }
             | Self::NoChannelAccount { .. }
@@ -228,6 +245,8 @@ impl Error {
             Self::OrderAlreadyPaid { .. } => Reason::OrderAlreadyPaid,
             Self::PaymentState { .. } => Reason::PaymentState,
             Self::RefundExceedsRefundable { .. } => Reason::RefundExceedsRefundable,
+            Self::InsufficientFunds { .. } => Reason::InsufficientFunds,
+            Self::WalletFrozen { .. } => Reason::WalletFrozen,
             Self::AnomalyResolved { .. } => Reason::AnomalyResolved,
             Self::AnomalyAction { .. } => Reason::AnomalyAction,
             Self::NoChannelAccount { .. } => Reason::NoChannelAccount,
@@ -300,6 +319,8 @@ impl Error {
                 ("refundable_amount", refundable.to_decimal_string()),
                 ("currency_code", refundable.currency().code().to_owned()),
             ],
+            Self::InsufficientFunds { user_id, available } => shortage(user_id, *available),
+            Self::WalletFrozen { user_id } => vec![("user_id", user_id.clone())],
             Self::AnomalyResolved {
                 anomaly_id,
                 resolution,
@@ -312,11 +333,7 @@ impl Error {
                 kind,
                 action,
                 ..
-            } => vec![
-                ("anomaly_id", anomaly_id.clone()),
-                ("kind", kind.as_str().to_owned()),
-                ("action", action.as_str().to_owned()),
-            ],
+            } => misfit(anomaly_id, *kind, *action),
             Self::NoChannelAccount { channel } => vec![("channel", channel.as_str().to_owned())],
             Self::AmountOutsideLimits { min, max } => limits(*min, *max),
             Self::AccountUnusable { account } => vec![("channel_account_id", account.clone())],
@@ -338,6 +355,45 @@ impl Error {
         };
         pairs.into_iter().collect()
     }
+}
+
+impl From<StoreError> for Error {
+    /// What a wallet lacks is the caller's to know; whose wallet it is stands behind the slash.
+    fn from(error: StoreError) -> Self {
+        if let StoreError::InsufficientFunds {
+            account,
+            available_minor,
+        } = &error
+            && let Ok(available) = Amount::of(account.unit, *available_minor)
+        {
+            let user = account.owner.split_once('/').map(|(_, user)| user);
+            return Self::InsufficientFunds {
+                user_id: user.unwrap_or_default().to_owned(),
+                available,
+            };
+        }
+        Self::Store(error)
+    }
+}
+
+fn shortage(user_id: &str, available: Amount) -> Vec<(&'static str, String)> {
+    vec![
+        ("user_id", user_id.to_owned()),
+        ("available", available.to_decimal_string()),
+        ("unit", available.unit().code().to_owned()),
+    ]
+}
+
+fn misfit(
+    anomaly_id: &str,
+    kind: AnomalyKind,
+    action: ResolutionAction,
+) -> Vec<(&'static str, String)> {
+    vec![
+        ("anomaly_id", anomaly_id.to_owned()),
+        ("kind", kind.as_str().to_owned()),
+        ("action", action.as_str().to_owned()),
+    ]
 }
 
 fn refusal(

@@ -23,6 +23,7 @@ mod reason;
 pub mod refund;
 pub mod resource;
 pub mod synchronise;
+pub mod wallet;
 
 pub use context::{Accounts, FlowSettings, Kassa, gateway_opener};
 pub use error::{Error, FieldViolation};

@@ -18,6 +18,10 @@ pub enum Reason {
     PaymentState,
     /// More than can be given back.
     RefundExceedsRefundable,
+    /// More than is available in the wallet.
+    InsufficientFunds,
+    /// The wallet is frozen: nothing goes out of it.
+    WalletFrozen,
     /// The anomaly was dealt with in another way.
     AnomalyResolved,
     /// The action does not fit the anomaly: its kind, its gateway, or a refund under way.
@@ -60,6 +64,8 @@ impl Reason {
         Self::OrderAlreadyPaid,
         Self::PaymentState,
         Self::RefundExceedsRefundable,
+        Self::InsufficientFunds,
+        Self::WalletFrozen,
         Self::AnomalyResolved,
         Self::AnomalyAction,
         Self::NoChannelAccount,
@@ -87,6 +93,8 @@ impl Reason {
             Self::OrderAlreadyPaid => "ORDER_ALREADY_PAID",
             Self::PaymentState => "PAYMENT_STATE",
             Self::RefundExceedsRefundable => "REFUND_EXCEEDS_REFUNDABLE",
+            Self::InsufficientFunds => "INSUFFICIENT_FUNDS",
+            Self::WalletFrozen => "WALLET_FROZEN",
             Self::AnomalyResolved => "ANOMALY_RESOLVED",
             Self::AnomalyAction => "ANOMALY_ACTION",
             Self::NoChannelAccount => "NO_CHANNEL_ACCOUNT",

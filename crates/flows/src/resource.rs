@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use kassa_core::Money;
 use kassa_core::anomaly::{Anomaly, AnomalyKind, AnomalyStatus, ResolutionAction};
 use kassa_core::channel::{Channel, GatewayName, Method};
 use kassa_core::money::MoneyError;
 use kassa_core::payment::{Failure, PaymentStatus, PaymentTransaction, PrepayInfo};
 use kassa_core::refund::{RefundSource, RefundStatus, RefundTransaction};
+use kassa_core::{Money, Points};
 use proto::v1;
 use serde_json::Value;
 
@@ -114,6 +114,13 @@ pub fn money(amount: Money) -> v1::Money {
     v1::Money {
         amount: amount.to_decimal_string(),
         currency_code: amount.currency().code().to_owned(),
+    }
+}
+
+/// A number of points.
+pub fn points(points: Points) -> v1::Points {
+    v1::Points {
+        amount: points.to_decimal_string(),
     }
 }
 

@@ -96,6 +96,11 @@ fn resource_of(kind: EventKind) -> (&'static str, &'static str) {
         | EventKind::RefundProcessing
         | EventKind::RefundSucceeded
         | EventKind::RefundFailed => ("refund", ".payment.v1.RefundTransaction"),
+        EventKind::WalletCredited
+        | EventKind::WalletDebited
+        | EventKind::WalletPointsExpired
+        | EventKind::WalletFrozen
+        | EventKind::WalletUnfrozen => ("wallet", ".payment.v1.Wallet"),
         EventKind::AnomalyOpened | EventKind::AnomalyResolved => ("anomaly", ".payment.v1.Anomaly"),
     }
 }
@@ -103,10 +108,10 @@ fn resource_of(kind: EventKind) -> (&'static str, &'static str) {
 fn schema(descriptors: &Descriptors, kind: EventKind) -> Value {
     let (key, message) = resource_of(kind);
     // An anomaly may be about no payment of ours.
-    let subject = if key == "anomaly" {
-        "^(transactions|anomalies)/[0-9a-f]{32}$"
-    } else {
-        "^transactions/[0-9a-f]{32}$"
+    let subject = match key {
+        "anomaly" => "^(transactions|anomalies)/[0-9a-f]{32}$",
+        "wallet" => "^wallets/[0-9a-f]{32}$",
+        _ => "^transactions/[0-9a-f]{32}$",
     };
     let mut data = Map::new();
     data.insert(key.to_owned(), descriptors.message(message));

@@ -35,7 +35,7 @@ const fn scoped(path: &'static str, scope: Scope) -> Rpc {
 }
 
 /// Every RPC.
-pub(super) const RPCS: [Rpc; 30] = [
+pub(super) const RPCS: [Rpc; 37] = [
     scoped(
         "/payment.v1.PaymentService/CreatePayment",
         Scope::PaymentsWrite,
@@ -120,6 +120,28 @@ pub(super) const RPCS: [Rpc; 30] = [
     scoped(
         "/payment.v1.OperationsService/ExplainPayment",
         Scope::OperationsRead,
+    ),
+    scoped("/payment.v1.WalletService/GetWallet", Scope::WalletsRead),
+    scoped(
+        "/payment.v1.WalletService/ListWalletEntries",
+        Scope::WalletsRead,
+    ),
+    scoped(
+        "/payment.v1.WalletService/CreditWallet",
+        Scope::WalletsWrite,
+    ),
+    scoped("/payment.v1.WalletService/DebitWallet", Scope::WalletsWrite),
+    scoped(
+        "/payment.v1.WalletService/TransferBetweenWallets",
+        Scope::WalletsWrite,
+    ),
+    scoped(
+        "/payment.v1.WalletService/FreezeWallet",
+        Scope::WalletsWrite,
+    ),
+    scoped(
+        "/payment.v1.WalletService/UnfreezeWallet",
+        Scope::WalletsWrite,
     ),
     open("/grpc.health.v1.Health/Check"),
     open("/grpc.health.v1.Health/List"),

@@ -4,8 +4,8 @@ use std::fmt::Display;
 
 use chrono::{DateTime, Utc};
 use flows::FieldViolation;
-use kassa_core::Money;
 use kassa_core::money::{Currency, MoneyError};
+use kassa_core::{Money, Points};
 use pbjson_types::Timestamp;
 use proto::v1;
 
@@ -120,6 +120,21 @@ impl Fields {
             (Ok(amount), Some(_)) => Some(amount),
             (Err(MoneyError::TooManyDecimals { .. }) | Ok(_), None) => None,
             (Err(error), _) => {
+                self.wrong(&format!("{field}.amount"), error);
+                None
+            }
+        }
+    }
+
+    /// A number of points that must be there.
+    pub(super) fn points(&mut self, field: &str, points: Option<&v1::Points>) -> Option<Points> {
+        let Some(points) = points else {
+            self.wrong(field, "is required");
+            return None;
+        };
+        match Points::parse(&points.amount) {
+            Ok(points) => Some(points),
+            Err(error) => {
                 self.wrong(&format!("{field}.amount"), error);
                 None
             }

@@ -14,6 +14,7 @@ pub(crate) mod payment;
 pub(crate) mod refund;
 #[cfg(test)]
 mod tests;
+pub(crate) mod wallet;
 
 use flows::PageRequest;
 use kassa_core::text::AppId;

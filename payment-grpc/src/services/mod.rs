@@ -5,6 +5,7 @@ mod event;
 mod operations;
 mod payment;
 mod refund;
+mod wallet;
 
 use std::pin::Pin;
 

@@ -172,6 +172,12 @@ fn precondition(error: &flows::Error) -> Option<(&'static str, String)> {
         flows::Error::RefundExceedsRefundable { transaction_id, .. } => {
             Some(("REFUND_LIMIT", payment(transaction_id)))
         }
+        flows::Error::InsufficientFunds { user_id, .. } => {
+            Some(("WALLET_BALANCE", format!("wallets/{user_id}")))
+        }
+        flows::Error::WalletFrozen { user_id } => {
+            Some(("WALLET_STATUS", format!("wallets/{user_id}")))
+        }
         flows::Error::GatewayRefused { transaction_id, .. } => {
             Some(("GATEWAY", payment(transaction_id)))
         }

@@ -35,7 +35,22 @@ fn samples() -> Vec<(&'static str, Error)> {
 fn flow_samples() -> Vec<(&'static str, flows::Error)> {
     let mut samples = payment_samples();
     samples.extend(other_samples());
+    samples.extend(wallet_samples());
     samples
+}
+
+fn wallet_samples() -> Vec<(&'static str, flows::Error)> {
+    use flows::Error as E;
+    let user_id = || "u-1".to_owned();
+    let available = cny(990).into();
+    let short = E::InsufficientFunds {
+        user_id: user_id(),
+        available,
+    };
+    vec![
+        ("insufficient_funds", short),
+        ("wallet_frozen", E::WalletFrozen { user_id: user_id() }),
+    ]
 }
 
 fn id() -> String {

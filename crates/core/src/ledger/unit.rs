@@ -96,6 +96,14 @@ impl Amount {
         }
     }
 
+    /// The plain decimal without the unit: `10.00`.
+    pub fn to_decimal_string(self) -> String {
+        match self {
+            Self::Money(money) => money.to_decimal_string(),
+            Self::Points(points) => points.to_decimal_string(),
+        }
+    }
+
     /// Whether it is nothing.
     pub fn is_zero(self) -> bool {
         self.minor() == 0

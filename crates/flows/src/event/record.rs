@@ -8,6 +8,8 @@ use kassa_core::id::{EventId, TransactionId};
 use kassa_core::payment::PaymentTransaction;
 use kassa_core::refund::RefundTransaction;
 use kassa_core::text::AppId;
+use kassa_core::wallet::Wallet;
+use proto::v1;
 use runtime::queue::TraceContext;
 use runtime::store::{NewEvent, Tx};
 use runtime::telemetry::trace_context;
@@ -67,6 +69,32 @@ pub(crate) async fn record_anomaly_event_in_tx(
         at: kassa.clock.now(),
     };
     append(kassa, tx, about, kind, &data).await
+}
+
+/// Writes an event about a wallet into its own sequence, which counts up; `resource` is the wallet as
+/// it is after the change.
+pub(crate) async fn record_wallet_event_in_tx(
+    kassa: &Kassa,
+    tx: &Tx,
+    wallet: &mut Wallet,
+    resource: &v1::Wallet,
+    kind: EventKind,
+) -> Result<(), Error> {
+    let sequence = wallet
+        .event_sequence
+        .checked_add(1)
+        .ok_or_else(|| Error::internal("the event sequence is exhausted"))?;
+    wallet.event_sequence = sequence;
+    let about = About {
+        app_id: wallet.key.app_id.clone(),
+        aggregate: TransactionId::from_uuid(wallet.id.as_uuid()),
+        subject: format!("wallets/{}", wallet.id),
+        sequence,
+        order_type: None,
+        at: kassa.clock.now(),
+    };
+    let data = serde_json::to_value(resource).map_err(Error::internal)?;
+    append(kassa, tx, about, kind, &json!({ "wallet": data })).await
 }
 
 async fn record(

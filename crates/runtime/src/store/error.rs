@@ -153,10 +153,9 @@ impl StoreError {
             Self::UniqueViolation { .. } => ErrorKind::AlreadyExists,
             Self::Conflict { .. } => ErrorKind::Conflict,
             Self::NotFound { .. } => ErrorKind::NotFound,
-            Self::InsufficientFunds { .. } | Self::HoldState { .. } => {
-                ErrorKind::FailedPrecondition
-            }
-            Self::Unreadable { .. }
+            Self::InsufficientFunds { .. } => ErrorKind::FailedPrecondition,
+            Self::HoldState { .. }
+            | Self::Unreadable { .. }
             | Self::Unwritable { .. }
             | Self::OutOfRange { .. }
             | Self::Schema(_)

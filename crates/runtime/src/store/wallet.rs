@@ -68,6 +68,17 @@ impl Store {
 }
 
 impl Tx {
+    /// What an app asked for with this key, as this transaction sees it.
+    pub async fn find_wallet_operation_in_tx(
+        &self,
+        app: &AppId,
+        request: &RequestId,
+    ) -> Result<Option<WalletOperationRecord>, StoreError> {
+        let query = operation_by_request(app, request);
+        let row = fetch_one(self.db(), "find a wallet operation", query).await?;
+        row.map(read_operation).transpose()
+    }
+
     /// Locks wallets in the order of their keys and answers them in the order asked. Those that do not
     /// exist come into being.
     pub async fn lock_wallets_in_tx(

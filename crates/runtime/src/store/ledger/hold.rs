@@ -40,6 +40,18 @@ impl Tx {
         Ok(with_accounts(self.db(), rows).await?.into_iter().next())
     }
 
+    /// The hold that was made for a cause.
+    pub async fn find_hold_of_cause_in_tx(
+        &self,
+        cause: &TransferCause,
+    ) -> Result<Option<Hold>, StoreError> {
+        let query = Entity::find()
+            .filter(Column::CauseKind.eq(cause.kind.as_str()))
+            .filter(Column::CauseId.eq(cause.id.as_str()));
+        let rows = fetch_all(self.db(), "find a hold", query).await?;
+        Ok(with_accounts(self.db(), rows).await?.into_iter().next())
+    }
+
     /// Lets an active hold last longer. `false` if it has ended.
     pub async fn extend_hold_in_tx(
         &self,

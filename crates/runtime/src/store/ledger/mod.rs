@@ -15,7 +15,8 @@ mod verify;
 use chrono::{DateTime, Utc};
 use entities::{ledger_account, ledger_entry, ledger_transfer};
 use kassa_core::id::{TransactionId, TransferId};
-use kassa_core::ledger::{Entry, LedgerAccountKey, LedgerAccountKind, TransferCause};
+use kassa_core::ledger::{Entry, LedgerAccountKey, LedgerAccountKind, TransferCause, Unit};
+use kassa_core::wallet::WalletKey;
 use sea_orm::sea_query::Order;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select,
@@ -79,21 +80,12 @@ impl Store {
         read_balances(self.db(), key).await
     }
 
-    /// What stands on all accounts of a kind and owner, by unit.
-    pub async fn list_balances(
+    /// What is in a wallet, by unit.
+    pub async fn list_wallet_balances(
         &self,
-        kind: LedgerAccountKind,
-        owner: &str,
-    ) -> Result<Vec<(LedgerAccountKey, Balances)>, StoreError> {
-        let query = ledger_account::Entity::find()
-            .filter(ledger_account::Column::Kind.eq(kind.as_str()))
-            .filter(ledger_account::Column::Owner.eq(owner))
-            .order_by(ledger_account::Column::Unit, Order::Asc)
-            .limit(PAGE_LIMIT_MAX);
-        let rows = fetch_all(self.db(), "list balances", query).await?;
-        rows.iter()
-            .map(|row| Ok((read_key(row)?, balances_of(row))))
-            .collect()
+        wallet: &WalletKey,
+    ) -> Result<Vec<(Unit, Balances)>, StoreError> {
+        list_wallet_balances(self.db(), wallet).await
     }
 
     /// The transfers of a payment, oldest first, with their entries.
@@ -117,6 +109,30 @@ impl Tx {
     pub async fn balances_in_tx(&self, key: &LedgerAccountKey) -> Result<Balances, StoreError> {
         read_balances(self.db(), key).await
     }
+
+    /// What is in a wallet as this transaction sees it, by unit.
+    pub async fn list_wallet_balances_in_tx(
+        &self,
+        wallet: &WalletKey,
+    ) -> Result<Vec<(Unit, Balances)>, StoreError> {
+        list_wallet_balances(self.db(), wallet).await
+    }
+}
+
+async fn list_wallet_balances<C: ConnectionTrait>(
+    db: &C,
+    wallet: &WalletKey,
+) -> Result<Vec<(Unit, Balances)>, StoreError> {
+    let kinds = [LedgerAccountKind::Wallet, LedgerAccountKind::PointsWallet];
+    let query = ledger_account::Entity::find()
+        .filter(ledger_account::Column::Kind.is_in(kinds.map(LedgerAccountKind::as_str)))
+        .filter(ledger_account::Column::Owner.eq(wallet.owner()))
+        .order_by(ledger_account::Column::Unit, Order::Asc)
+        .limit(PAGE_LIMIT_MAX);
+    let rows = fetch_all(db, "list the balances of a wallet", query).await?;
+    rows.iter()
+        .map(|row| Ok((read_key(row)?.unit, balances_of(row))))
+        .collect()
 }
 
 async fn read_balances<C: ConnectionTrait>(
