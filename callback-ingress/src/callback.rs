@@ -12,7 +12,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use gateways::{Gateway, Outcome, RawCallback, Verified, VerifyError};
-use http::{HeaderMap, Request, StatusCode};
+use http::{Request, StatusCode};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use kassa_core::channel::Channel;
 use kassa_core::id::{EnvelopeId, NotificationId};
@@ -125,17 +126,17 @@ pub(crate) async fn handle(
     span.in_scope(|| log(&result, origin.client));
     let outcome = result.as_ref().err().map_or("accepted", Refusal::as_str);
     count(channel, &account, outcome, started);
-    acknowledge(account.gateway.as_ref(), &result)
+    acknowledge(account.gateway.as_ref(), result)
 }
 
-/// Read, verify, publish.
+/// Read, verify, publish. Gives back what the gateway is to be told beside its usual success.
 async fn take(
     handler: &Handler,
     account: &Account,
     route: CallbackRoute,
     request: Request<Incoming>,
     client: IpAddr,
-) -> Result<(), Refusal> {
+) -> Result<Option<String>, Refusal> {
     if !peer::is_allowed(client, &account.account.callback_cidrs) {
         return Err(Refusal::Address);
     }
@@ -148,21 +149,14 @@ async fn take(
         options.read_timeout,
     )
     .await?;
-    let verified = verify(account.gateway.as_ref(), route, &head.headers, &body)?;
-    publish(handler, account, route, verified, &body).await
-}
-
-fn verify(
-    gateway: &dyn Gateway,
-    route: CallbackRoute,
-    headers: &HeaderMap,
-    body: &Bytes,
-) -> Result<Verified, VerifyError> {
-    gateway.verify(&RawCallback {
+    let callback = RawCallback {
         route,
-        headers,
-        body,
-    })
+        headers: &head.headers,
+        body: &body,
+    };
+    let verified = account.gateway.verify(&callback)?;
+    publish(handler, account, route, verified, &body).await?;
+    Ok(account.gateway.reply_body(&callback))
 }
 
 async fn publish(
@@ -202,9 +196,17 @@ async fn publish(
     }
 }
 
-fn acknowledge(gateway: &dyn Gateway, result: &Result<(), Refusal>) -> Reply {
-    let Err(refusal) = result else {
-        return reply::acknowledgement(&gateway.acknowledge(Outcome::Accepted), None);
+fn acknowledge(gateway: &dyn Gateway, result: Result<Option<String>, Refusal>) -> Reply {
+    let refusal = match result {
+        Ok(body) => {
+            let words = gateway.acknowledge(Outcome::Accepted);
+            let mut reply = reply::acknowledgement(&words, None);
+            if let Some(body) = body {
+                *reply.body_mut() = Full::new(Bytes::from(body));
+            }
+            return reply;
+        }
+        Err(refusal) => refusal,
     };
     let words = gateway.acknowledge(refusal.outcome());
     let mut reply = reply::acknowledgement(&words, refusal.status());
@@ -225,9 +227,9 @@ fn count(channel: Channel, account: &Account, outcome: &'static str, started: In
 }
 
 /// Logs how it ended, once.
-fn log(result: &Result<(), Refusal>, client: IpAddr) {
+fn log(result: &Result<Option<String>, Refusal>, client: IpAddr) {
     match result {
-        Ok(()) => tracing::debug!("callback accepted"),
+        Ok(_) => tracing::debug!("callback accepted"),
         Err(refusal) if refusal.outcome() == Outcome::NotKept => tracing::error!(
             reason = refusal.as_str(),
             error = loggable(refusal),

@@ -283,7 +283,8 @@ fn cashier_request(prepay: &v1::prepay_info::Info) -> Option<String> {
         Info::Redirect(_)
         | Info::QrCode(_)
         | Info::JsapiParameters(_)
-        | Info::WechatAppParameters(_) => None,
+        | Info::WechatAppParameters(_)
+        | Info::BaiduOrder(_) => None,
     }
 }
 

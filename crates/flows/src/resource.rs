@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use kassa_core::anomaly::{Anomaly, AnomalyKind, AnomalyStatus, ResolutionAction};
 use kassa_core::channel::{Channel, GatewayName, Method};
 use kassa_core::money::MoneyError;
-use kassa_core::payment::{Failure, PaymentStatus, PaymentTransaction, PrepayInfo};
+use kassa_core::payment::{BaiduOrder, Failure, PaymentStatus, PaymentTransaction, PrepayInfo};
 use kassa_core::refund::{RefundSource, RefundStatus, RefundTransaction};
 use kassa_core::{Money, Points};
 use proto::v1;
@@ -134,6 +134,7 @@ pub fn channel(channel: Channel) -> v1::PaymentChannel {
     match channel {
         Channel::Alipay => v1::PaymentChannel::Alipay,
         Channel::WechatPay => v1::PaymentChannel::WechatPay,
+        Channel::Baidu => v1::PaymentChannel::Baidu,
         Channel::Unionpay => v1::PaymentChannel::Unionpay,
     }
 }
@@ -146,6 +147,7 @@ pub fn method(method: Method) -> v1::PaymentMethod {
         Method::Wap => v1::PaymentMethod::Wap,
         Method::App => v1::PaymentMethod::App,
         Method::Jsapi => v1::PaymentMethod::Jsapi,
+        Method::MiniProgram => v1::PaymentMethod::MiniProgram,
     }
 }
 
@@ -155,6 +157,7 @@ pub fn gateway(gateway: GatewayName) -> v1::Gateway {
         GatewayName::Alipay => v1::Gateway::Alipay,
         GatewayName::WechatV3 => v1::Gateway::WechatV3,
         GatewayName::WechatV2 => v1::Gateway::WechatV2,
+        GatewayName::Baidu => v1::Gateway::Baidu,
         GatewayName::Unionpay => v1::Gateway::Unionpay,
     }
 }
@@ -282,8 +285,23 @@ pub fn prepay(prepay: &PrepayInfo) -> v1::PrepayInfo {
             time_stamp,
             sign,
         }),
+        PrepayInfo::BaiduOrder(order) => Info::BaiduOrder(baidu_order(order)),
     };
     v1::PrepayInfo { info: Some(info) }
+}
+
+fn baidu_order(order: BaiduOrder) -> v1::BaiduOrder {
+    v1::BaiduOrder {
+        deal_id: order.deal_id,
+        app_key: order.app_key,
+        total_amount: order.total_amount,
+        tp_order_id: order.tp_order_id,
+        deal_title: order.deal_title,
+        sign_fields_range: order.sign_fields_range,
+        rsa_sign: order.rsa_sign,
+        biz_info: order.biz_info,
+        notify_url: order.notify_url,
+    }
 }
 
 fn failure(failure: &Failure) -> v1::Failure {

@@ -15,6 +15,7 @@
 
 pub mod acknowledgement;
 pub mod alipay;
+pub mod baidu;
 pub mod callback;
 pub mod capability;
 mod china_time;

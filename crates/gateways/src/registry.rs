@@ -6,7 +6,8 @@ use kassa_core::channel::GatewayName;
 use kassa_core::{Clock, IdSource};
 
 use crate::{
-    AccountConfig, Capabilities, ConfigError, Gateway, alipay, unionpay, wechat_v2, wechat_v3,
+    AccountConfig, Capabilities, ConfigError, Gateway, alipay, baidu, unionpay, wechat_v2,
+    wechat_v3,
 };
 
 /// What every room is given beside its settings.
@@ -42,6 +43,7 @@ pub fn open(config: &AccountConfig, deps: &Deps) -> Result<Arc<dyn Gateway>, Con
         GatewayName::Alipay => Arc::new(alipay::Alipay::try_new(config, deps)?),
         GatewayName::WechatV3 => Arc::new(wechat_v3::WechatV3::try_new(config, deps)?),
         GatewayName::WechatV2 => Arc::new(wechat_v2::WechatV2::try_new(config, deps)?),
+        GatewayName::Baidu => Arc::new(baidu::Baidu::try_new(config, deps)?),
         GatewayName::Unionpay => Arc::new(unionpay::Unionpay::try_new(config, deps)?),
     })
 }
@@ -52,6 +54,7 @@ pub fn capabilities(gateway: GatewayName) -> &'static Capabilities {
         GatewayName::Alipay => &alipay::CAPABILITIES,
         GatewayName::WechatV3 => &wechat_v3::CAPABILITIES,
         GatewayName::WechatV2 => &wechat_v2::CAPABILITIES,
+        GatewayName::Baidu => &baidu::CAPABILITIES,
         GatewayName::Unionpay => &unionpay::CAPABILITIES,
     }
 }
@@ -63,6 +66,7 @@ pub fn secret_fields(gateway: GatewayName) -> &'static [&'static str] {
         GatewayName::Alipay => alipay::config::SECRET_FIELDS,
         GatewayName::WechatV3 => wechat_v3::config::SECRET_FIELDS,
         GatewayName::WechatV2 => wechat_v2::config::SECRET_FIELDS,
+        GatewayName::Baidu => baidu::config::SECRET_FIELDS,
         GatewayName::Unionpay => unionpay::config::SECRET_FIELDS,
     }
 }

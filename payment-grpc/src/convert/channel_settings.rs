@@ -14,6 +14,8 @@ use serde_json::{Map, Value, json};
 const ALIPAY_URL_DEFAULT: &str = "https://openapi.alipay.com/gateway.do";
 /// WeChat Pay's production API (`wechat_v3` sheet §1).
 const WECHAT_URL_DEFAULT: &str = "https://api.mch.weixin.qq.com";
+/// Baidu's production API (baidu sheet §8).
+const BAIDU_URL_DEFAULT: &str = "https://openapi.baidu.com";
 
 /// UnionPay's production gateway (unionpay sheet §1).
 const UNIONPAY_URL_DEFAULT: &str = "https://gateway.95516.com/gateway/api/";
@@ -35,6 +37,7 @@ pub(super) fn read(given: &Given) -> Settings {
         Given::Alipay(alipay) => read_alipay(alipay),
         Given::WechatV3(wechat) => read_wechat(wechat),
         Given::WechatV2(wechat) => read_wechat_v2(wechat),
+        Given::Baidu(baidu) => read_baidu(baidu),
         Given::Unionpay(unionpay) => read_unionpay(unionpay),
     }
 }
@@ -150,6 +153,30 @@ fn read_wechat_v2(given: &v1::WechatV2Settings) -> Settings {
     }
 }
 
+fn read_baidu(given: &v1::BaiduSettings) -> Settings {
+    let mut public = Map::new();
+    put_or(
+        &mut public,
+        "api_base_url",
+        &given.api_base_url,
+        BAIDU_URL_DEFAULT,
+    );
+    put(&mut public, "deal_id", &given.deal_id);
+    put(&mut public, "app_key", &given.app_key);
+    put(&mut public, "client_id", &given.client_id);
+    let keys = &given.platform_public_keys;
+    put_list(&mut public, "platform_public_keys", keys);
+    put(&mut public, "refund_audit", &given.refund_audit);
+    Settings {
+        gateway: GatewayName::Baidu,
+        public: Value::Object(public),
+        secrets: secrets([
+            ("merchant_private_key", &given.merchant_private_key),
+            ("client_secret", &given.client_secret),
+        ]),
+    }
+}
+
 fn read_unionpay(given: &v1::UnionpaySettings) -> Settings {
     let mut public = Map::new();
     put_or(
@@ -176,6 +203,7 @@ pub(super) fn write(gateway: GatewayName, public: &Value) -> v1::ChannelSettings
         GatewayName::Alipay => Given::Alipay(write_alipay(public)),
         GatewayName::WechatV3 => Given::WechatV3(write_wechat(public)),
         GatewayName::WechatV2 => Given::WechatV2(write_wechat_v2(public)),
+        GatewayName::Baidu => Given::Baidu(write_baidu(public)),
         GatewayName::Unionpay => Given::Unionpay(write_unionpay(public)),
     };
     v1::ChannelSettings {
@@ -240,6 +268,19 @@ fn write_wechat_v2(public: &Value) -> v1::WechatV2Settings {
         h5_app_url: text(public, "h5_app_url"),
         mtls_base_url: text(public, "mtls_base_url"),
         mtls_root_certificate: text(public, "mtls_root_certificate"),
+    }
+}
+
+fn write_baidu(public: &Value) -> v1::BaiduSettings {
+    v1::BaiduSettings {
+        api_base_url: text(public, "api_base_url"),
+        deal_id: text(public, "deal_id"),
+        app_key: text(public, "app_key"),
+        client_id: text(public, "client_id"),
+        client_secret: String::new(),
+        merchant_private_key: String::new(),
+        platform_public_keys: texts(public, "platform_public_keys"),
+        refund_audit: text(public, "refund_audit"),
     }
 }
 

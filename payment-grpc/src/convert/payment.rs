@@ -104,6 +104,7 @@ fn channel(channel: v1::PaymentChannel) -> Option<Channel> {
         v1::PaymentChannel::Unspecified => None,
         v1::PaymentChannel::Alipay => Some(Channel::Alipay),
         v1::PaymentChannel::WechatPay => Some(Channel::WechatPay),
+        v1::PaymentChannel::Baidu => Some(Channel::Baidu),
         v1::PaymentChannel::Unionpay => Some(Channel::Unionpay),
     }
 }
@@ -116,6 +117,7 @@ fn method(method: v1::PaymentMethod) -> Option<Method> {
         v1::PaymentMethod::Wap => Some(Method::Wap),
         v1::PaymentMethod::App => Some(Method::App),
         v1::PaymentMethod::Jsapi => Some(Method::Jsapi),
+        v1::PaymentMethod::MiniProgram => Some(Method::MiniProgram),
     }
 }
 

@@ -38,6 +38,7 @@ fn is_way_to_pay(method: PaymentMethod, channel: PaymentChannel, prepay: Option<
         PaymentMethod::App if is_alipay => matches!(prepay, Some(Info::AppParameters(_))),
         PaymentMethod::App => matches!(prepay, Some(Info::WechatAppParameters(_))),
         PaymentMethod::Jsapi => matches!(prepay, Some(Info::JsapiParameters(_))),
+        PaymentMethod::MiniProgram => matches!(prepay, Some(Info::BaiduOrder(_))),
         PaymentMethod::Unspecified => false,
     }
 }

@@ -552,7 +552,8 @@ fn order_name(prepay: &v1::prepay_info::Info) -> Option<String> {
         Info::Redirect(_)
         | Info::Form(_)
         | Info::AppParameters(_)
-        | Info::WechatAppParameters(_) => None,
+        | Info::WechatAppParameters(_)
+        | Info::BaiduOrder(_) => None,
     }
 }
 

@@ -13,6 +13,8 @@ codes! {
         Alipay = "ALIPAY",
         /// WeChat Pay; the account decides which version of its API.
         WechatPay = "WECHAT_PAY",
+        /// Baidu's cashier for smart programs.
+        Baidu = "BAIDU",
         /// UnionPay.
         Unionpay = "UNIONPAY",
     }
@@ -24,6 +26,7 @@ impl Channel {
         match self {
             Self::Alipay => "alipay",
             Self::WechatPay => "wechat_pay",
+            Self::Baidu => "baidu",
             Self::Unionpay => "unionpay",
         }
     }
@@ -50,6 +53,8 @@ codes! {
         App = "APP",
         /// Inside the gateway's own app: official accounts and mini programs.
         Jsapi = "JSAPI",
+        /// Inside the gateway's own app, by order information that its smart program hands over (Baidu).
+        MiniProgram = "MINI_PROGRAM",
     }
 }
 
@@ -62,6 +67,8 @@ codes! {
         WechatV3 = "WECHAT_V3",
         /// WeChat Pay, API v2.
         WechatV2 = "WECHAT_V2",
+        /// Baidu's cashier.
+        Baidu = "BAIDU",
         /// UnionPay's all-channel platform (ACP).
         Unionpay = "UNIONPAY",
     }
@@ -73,6 +80,7 @@ impl GatewayName {
         match self {
             Self::Alipay => Channel::Alipay,
             Self::WechatV3 | Self::WechatV2 => Channel::WechatPay,
+            Self::Baidu => Channel::Baidu,
             Self::Unionpay => Channel::Unionpay,
         }
     }

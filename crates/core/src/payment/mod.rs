@@ -17,6 +17,6 @@ pub use attempt::{
     ATTEMPTS_MAX, Attempt, AttemptFact, AttemptStatus, Leg, LegStatus, RetryRequest,
 };
 pub use fact::PaymentFact;
-pub use prepay::PrepayInfo;
+pub use prepay::{BaiduOrder, PrepayInfo};
 pub use state::{Applied, Decision, PaymentState, PaymentStatus, decide};
 pub use transaction::{Failure, PaymentTransaction};

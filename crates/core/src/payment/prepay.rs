@@ -62,4 +62,29 @@ pub enum PrepayInfo {
         /// The signature.
         sign: String,
     },
+    /// What `swan.requestPolymerPayment` takes as `orderInfo` in Baidu's smart programs.
+    BaiduOrder(BaiduOrder),
+}
+
+/// Order information of Baidu's cashier.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BaiduOrder {
+    /// The settlement agreement.
+    pub deal_id: String,
+    /// The payment appKey.
+    pub app_key: String,
+    /// The amount in fen, as text.
+    pub total_amount: String,
+    /// Our request number.
+    pub tp_order_id: String,
+    /// What the payer sees.
+    pub deal_title: String,
+    /// `1`: the signature covers the amount.
+    pub sign_fields_range: String,
+    /// The signature.
+    pub rsa_sign: String,
+    /// JSON, as text.
+    pub biz_info: String,
+    /// Where Baidu posts its callback about the payment.
+    pub notify_url: String,
 }

@@ -100,6 +100,7 @@ fn identity_fields(gateway: GatewayName) -> &'static [&'static str] {
         GatewayName::Alipay => &["app_id", "seller_id"],
         GatewayName::WechatV3 => &["mchid", "appid"],
         GatewayName::WechatV2 => &["mch_id", "appid"],
+        GatewayName::Baidu => &["deal_id", "app_key"],
         GatewayName::Unionpay => &["mer_id"],
     }
 }
@@ -127,6 +128,7 @@ fn prefix(gateway: GatewayName) -> &'static str {
         GatewayName::Alipay => "settings.alipay",
         GatewayName::WechatV3 => "settings.wechat_v3",
         GatewayName::WechatV2 => "settings.wechat_v2",
+        GatewayName::Baidu => "settings.baidu",
         GatewayName::Unionpay => "settings.unionpay",
     }
 }

@@ -180,7 +180,7 @@ fn payer_field(channel: Channel) -> Option<(&'static str, &'static str)> {
     match channel {
         Channel::Alipay => Some(("buyer_id", "a buyer_id")),
         Channel::WechatPay => Some(("openid", "an openid")),
-        Channel::Unionpay => None,
+        Channel::Baidu | Channel::Unionpay => None,
     }
 }
 
@@ -255,6 +255,7 @@ fn gateway_of(channel: Channel) -> GatewayName {
     match channel {
         Channel::Alipay => GatewayName::Alipay,
         Channel::WechatPay => GatewayName::WechatV3,
+        Channel::Baidu => GatewayName::Baidu,
         Channel::Unionpay => GatewayName::Unionpay,
     }
 }

@@ -249,7 +249,7 @@ impl Plan {
             match channel {
                 Channel::Alipay => Some(GivenPayer::BuyerId(payer)),
                 Channel::WechatPay => Some(GivenPayer::Openid(payer)),
-                Channel::Unionpay => None,
+                Channel::Baidu | Channel::Unionpay => None,
             }
         });
         let (openid, buyer_id, payer) = match payer {

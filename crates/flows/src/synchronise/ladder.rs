@@ -91,6 +91,11 @@ const WECHAT_REFUND: Ladder = Ladder {
     ],
     tail: Some(hours(24)),
 };
+/// Baidu names no intervals; its callbacks come every 2 min, 200 times (baidu.md §4).
+const BAIDU_ORDER: Ladder = ALIPAY_ORDER;
+/// Baidu's refund callbacks are repeated after 2, 4, 10, 30 min and each hour (baidu.md §5); money may take
+/// days.
+const BAIDU_REFUND: Ladder = WECHAT_REFUND;
 /// 5, 10, 30, 60 and 120 min are what UnionPay recommends (unionpay.md §6); the first is early, because the
 /// callback may be lost. An order's ladder begins anew at its expiry: the third look there comes when
 /// the gateway's word is final, ten minutes later.
@@ -132,11 +137,14 @@ fn ladder(subject: Subject, channel: Channel) -> Ladder {
         (Subject::Refund, Channel::Alipay) => ALIPAY_REFUND,
         (Subject::Order, Channel::WechatPay) => WECHAT_ORDER,
         (Subject::Refund, Channel::WechatPay) => WECHAT_REFUND,
+        (Subject::Order, Channel::Baidu) => BAIDU_ORDER,
+        (Subject::Refund, Channel::Baidu) => BAIDU_REFUND,
         (Subject::Order, Channel::Unionpay) => UNIONPAY_ORDER,
         (Subject::Refund, Channel::Unionpay) => UNIONPAY_REFUND,
-        (Subject::ClosedOrder, Channel::Alipay | Channel::WechatPay | Channel::Unionpay) => {
-            CLOSED_ORDER
-        }
+        (
+            Subject::ClosedOrder,
+            Channel::Alipay | Channel::WechatPay | Channel::Baidu | Channel::Unionpay,
+        ) => CLOSED_ORDER,
     }
 }
 

@@ -52,7 +52,9 @@ impl Client {
             Method::Page => ("alipay.trade.page.pay", PRODUCT_PAGE),
             Method::Wap => ("alipay.trade.wap.pay", PRODUCT_WAP),
             Method::App => ("alipay.trade.app.pay", PRODUCT_APP),
-            Method::Jsapi => return Err(unsupported("alipay takes no orders of this method")),
+            Method::Jsapi | Method::MiniProgram => {
+                return Err(unsupported("alipay takes no orders of this method"));
+            }
         };
         let content = CreateTrade {
             out_trade_no: &order.request_number,
@@ -81,7 +83,9 @@ impl Client {
             Method::App => PrepayInfo::AppOrder {
                 order_string: signed.all(),
             },
-            Method::Qr | Method::Jsapi => self.qr_code(settings, order, method, &signed).await?,
+            Method::Qr | Method::Jsapi | Method::MiniProgram => {
+                self.qr_code(settings, order, method, &signed).await?
+            }
         };
         Ok(Placed::open(prepay, None))
     }

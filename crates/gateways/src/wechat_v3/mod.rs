@@ -50,7 +50,9 @@ const fn method(method: Method, product: &'static str) -> MethodCapability {
         takes_return_url: matches!(method, Method::Wap),
         prepay_valid_secs: match method {
             Method::Wap => Some(H5_URL_VALID_SECS),
-            Method::Qr | Method::Jsapi | Method::App | Method::Page => Some(PREPAY_VALID_SECS),
+            Method::Qr | Method::Jsapi | Method::App | Method::Page | Method::MiniProgram => {
+                Some(PREPAY_VALID_SECS)
+            }
         },
     }
 }

@@ -197,6 +197,7 @@ async fn connect_caller(
 pub(super) fn account_code(channel: v1::PaymentChannel, suffix: &str) -> String {
     let code = match channel {
         v1::PaymentChannel::WechatPay => seed::code::WECHAT,
+        v1::PaymentChannel::Baidu => seed::code::BAIDU,
         v1::PaymentChannel::Unionpay => seed::code::UNIONPAY,
         v1::PaymentChannel::Alipay | v1::PaymentChannel::Unspecified => seed::code::ALIPAY,
     };

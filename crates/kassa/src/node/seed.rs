@@ -33,6 +33,10 @@ pub mod code {
     pub const WECHAT: &str = "wechat-sandbox";
     /// WeChat Pay, public-key mode.
     pub const WECHAT_PUBLIC_KEY: &str = "wechat-pubkey-sandbox";
+    /// WeChat Pay, API v2.
+    pub const WECHAT_V2: &str = "wechat-v2-sandbox";
+    /// Baidu's cashier.
+    pub const BAIDU: &str = "baidu-sandbox";
     /// UnionPay.
     pub const UNIONPAY: &str = "unionpay-sandbox";
 }

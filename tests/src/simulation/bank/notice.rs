@@ -196,9 +196,10 @@ impl Bank {
                 let paid = order.paid_at.map(|at| (order.amount, "CNY".to_owned(), at));
                 (CallbackRoute::Payment, paid, None, Some(order.refunded()))
             }
-            GatewayName::WechatV3 | GatewayName::WechatV2 | GatewayName::Unionpay => {
-                (CallbackRoute::Refund, None, Some(made.amount), None)
-            }
+            GatewayName::WechatV3
+            | GatewayName::WechatV2
+            | GatewayName::Baidu
+            | GatewayName::Unionpay => (CallbackRoute::Refund, None, Some(made.amount), None),
         };
         let body = Body {
             kind: "REFUND".to_owned(),

@@ -221,9 +221,10 @@ impl Bank {
             }
             return Ok(match gateway {
                 GatewayName::Alipay => ReportedRefund::Processing,
-                GatewayName::WechatV3 | GatewayName::WechatV2 | GatewayName::Unionpay => {
-                    Self::told(known)
-                }
+                GatewayName::WechatV3
+                | GatewayName::WechatV2
+                | GatewayName::Baidu
+                | GatewayName::Unionpay => Self::told(known),
             });
         }
         if order.paid_at.is_none() {

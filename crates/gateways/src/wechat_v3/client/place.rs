@@ -24,7 +24,9 @@ impl Client {
             Method::Jsapi => ("jsapi", "/v3/pay/transactions/jsapi"),
             Method::Wap => ("h5", "/v3/pay/transactions/h5"),
             Method::App => ("app", "/v3/pay/transactions/app"),
-            Method::Page => return Err(unsupported("wechat pay takes no orders of this method")),
+            Method::Page | Method::MiniProgram => {
+                return Err(unsupported("wechat pay takes no orders of this method"));
+            }
         };
         let exchange = Exchange {
             name,
@@ -64,7 +66,9 @@ impl Client {
                 settings,
                 created.prepay_id.ok_or_else(|| lacks("prepay_id"))?,
             ),
-            Method::Page => Err(unsupported("wechat pay takes no orders of this method")),
+            Method::Page | Method::MiniProgram => {
+                Err(unsupported("wechat pay takes no orders of this method"))
+            }
         }
     }
 
@@ -119,7 +123,7 @@ fn create_order<'a>(
             openid: payer.as_str(),
         }),
         (Method::Jsapi, None) => return Err(unsupported("jsapi needs the payer's openid")),
-        (Method::Qr | Method::Page | Method::Wap | Method::App, _) => None,
+        (Method::Qr | Method::Page | Method::Wap | Method::App | Method::MiniProgram, _) => None,
     };
     let scene_info = match (order.method, order.client_ip) {
         (Method::Wap, Some(address)) => Some(SceneInfo {
@@ -131,7 +135,7 @@ fn create_order<'a>(
             },
         }),
         (Method::Wap, None) => return Err(unsupported("h5 needs the payer's address")),
-        (Method::Qr | Method::Page | Method::Jsapi | Method::App, _) => None,
+        (Method::Qr | Method::Page | Method::Jsapi | Method::App | Method::MiniProgram, _) => None,
     };
     Ok(CreateOrder {
         appid: &settings.appid,
