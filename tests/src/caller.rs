@@ -12,6 +12,7 @@ use proto::v1::event_service_client::EventServiceClient;
 use proto::v1::operations_service_client::OperationsServiceClient;
 use proto::v1::payment_service_client::PaymentServiceClient;
 use proto::v1::refund_service_client::RefundServiceClient;
+use proto::v1::wallet_service_client::WalletServiceClient;
 use tonic::metadata::AsciiMetadataValue;
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
@@ -141,6 +142,11 @@ impl Caller {
     /// `EventService`.
     pub fn events(&self) -> EventServiceClient<Connection> {
         EventServiceClient::with_interceptor(self.channel.clone(), self.bearer())
+    }
+
+    /// `WalletService`.
+    pub fn wallets(&self) -> WalletServiceClient<Connection> {
+        WalletServiceClient::with_interceptor(self.channel.clone(), self.bearer())
     }
 
     /// `OperationsService`.

@@ -41,9 +41,15 @@ pub fn assert_valid(event: &v1::Event) {
     assert_eq!(text("specversion"), "1.0");
     assert_eq!(text("id"), event.event_id);
     assert_eq!(text("type"), event.r#type);
+    let is_of_wallet = event.r#type.starts_with("kassa.wallet.");
+    let resource = if is_of_wallet {
+        "wallets"
+    } else {
+        "transactions"
+    };
     assert_eq!(
         text("subject"),
-        format!("transactions/{}", event.transaction_id)
+        format!("{resource}/{}", event.transaction_id)
     );
     assert_eq!(text("datacontenttype"), "application/json");
     assert_eq!(
@@ -73,6 +79,16 @@ fn assert_data(event: &v1::Event, data: &Value) {
         assert_eq!(&serde_json::to_value(&read).expect("JSON"), transaction);
         assert!(
             event.r#type.starts_with("kassa.payment."),
+            "{}",
+            event.r#type
+        );
+    } else if let Some(wallet) = data.get("wallet") {
+        let read: v1::Wallet =
+            serde_json::from_value(wallet.clone()).expect("the API's JSON of a wallet");
+        assert_eq!(read.wallet_id, event.transaction_id);
+        assert_eq!(&serde_json::to_value(&read).expect("JSON"), wallet);
+        assert!(
+            event.r#type.starts_with("kassa.wallet."),
             "{}",
             event.r#type
         );

@@ -1,4 +1,5 @@
-//! Small regular work: read changed channel accounts, seal the audit chain, measure what waits.
+//! Small regular work: read changed channel accounts, seal the audit chain, expire points, measure what
+//! waits.
 
 use std::time::Duration;
 
@@ -11,6 +12,8 @@ use tokio_util::sync::CancellationToken;
 const INTERVAL: Duration = Duration::from_secs(2);
 /// Audit records that one round seals.
 const AUDIT_BATCH: u64 = 500;
+/// Wallets whose due points one round expires.
+const EXPIRY_BATCH: u64 = 100;
 /// What is open is counted every so many rounds.
 const OPEN_ROUNDS: u32 = 8;
 
@@ -38,6 +41,7 @@ async fn round(kassa: &Kassa, counts_open: bool) -> Result<(), flows::Error> {
     metrics::gauge!("kassa_outbox_waiting").set(small(backlog.count));
     if counts_open {
         flows::synchronise::plan_unplanned(kassa).await?;
+        flows::wallet::expire_due(kassa, EXPIRY_BATCH).await?;
         for open in flows::synchronise::count_open(kassa).await? {
             show_open(kassa, &open);
         }

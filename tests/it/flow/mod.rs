@@ -19,5 +19,7 @@ mod retry_race;
 mod story;
 mod sync;
 mod synchronise;
+mod top_up;
+mod wallet;
 mod watch;
 mod worker;

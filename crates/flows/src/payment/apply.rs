@@ -12,12 +12,13 @@ use kassa_core::payment::{
     Applied, Attempt, AttemptFact, AttemptStatus, Decision, Failure, LegStatus, PaymentFact,
     PaymentStatus, PaymentTransaction, PrepayInfo, decide,
 };
-use runtime::store::{Locked, Posted, Tx};
+use runtime::store::{Locked, Movement, Posted, Tx};
 use serde_json::json;
 
 use crate::anomaly::Finding;
 use crate::event::record_payment_event_in_tx;
 use crate::synchronise::plan_attempt;
+use crate::wallet::top_up;
 use crate::{Error, Kassa};
 
 /// What came of a report.
@@ -334,7 +335,8 @@ async fn save_in_tx(
             let transfer = booking(&payment, attempt, payment.amount_paid)
                 .payment(attempt.id.to_string())
                 .map_err(Error::internal)?;
-            post_in_tx(kassa, tx, transfer, payment.id).await?;
+            let movements = vec![Movement::Transfer(transfer)];
+            top_up::book_paid_in_tx(kassa, tx, &payment, attempt.id, movements).await?;
             tx.update_leg_status_in_tx(attempt.leg_id, LegStatus::Paid)
                 .await?;
             if locked.get().current_attempt_id != attempt.id {

@@ -50,6 +50,9 @@ pub async fn create(
     {
         return resume(kassa, existing, &fingerprint, ends_at).await;
     }
+    if let Some(missing) = request.top_up_violation() {
+        return Err(Error::InvalidInput(vec![missing]));
+    }
     let wanted = (request.channel, request.amount);
     let account = choose_account(kassa, app, wanted, request.channel_account.as_ref(), None)?;
     timeout_at(ends_at, supersede(kassa, app, &request))

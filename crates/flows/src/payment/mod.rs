@@ -27,6 +27,15 @@ use kassa_core::payment::{PaymentTransaction, PrepayInfo};
 /// The envelope's `kind` of a command to ask the gateway about a payment.
 pub const QUERY_KIND: &str = "payment.query.v1";
 
+/// The business order type of top-ups: their money comes into the user's wallet.
+pub(crate) const TOP_UP: &str = "WALLET_TOPUP";
+
+/// Whether a payment is a top-up.
+pub(crate) fn is_top_up(payment: &PaymentTransaction) -> bool {
+    let order_type = payment.business_order_type.as_ref();
+    order_type.is_some_and(|order_type| order_type.as_str() == TOP_UP)
+}
+
 /// A payment and how to pay it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PaymentView {

@@ -57,6 +57,14 @@ pub struct CreatePayment {
 }
 
 impl CreatePayment {
+    /// What is missing of a top-up: a wallet that the money comes into.
+    pub(crate) fn top_up_violation(&self) -> Option<FieldViolation> {
+        let order_type = self.business_order_type.as_ref();
+        let is_top_up = order_type.is_some_and(|order_type| order_type.as_str() == super::TOP_UP);
+        (is_top_up && self.user_id.is_none())
+            .then(|| FieldViolation::new("user_id", "is required for a WALLET_TOPUP"))
+    }
+
     /// SHA-256 over everything but the idempotency key: tells a repeat from another request.
     pub(crate) fn fingerprint(&self) -> String {
         let content = json!([

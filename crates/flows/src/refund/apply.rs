@@ -10,7 +10,7 @@ use kassa_core::payment::{self, Attempt, AttemptStatus, PaymentFact, PaymentTran
 use kassa_core::refund::{
     Decision, RefundFact, RefundSource, RefundStatus, RefundTransaction, decide,
 };
-use runtime::store::{Locked, Tx};
+use runtime::store::{Locked, Movement, Tx};
 use serde_json::json;
 
 use crate::anomaly::{
@@ -20,6 +20,7 @@ use crate::anomaly::{
 use crate::event::{record_payment_event_in_tx, record_refund_event_in_tx};
 use crate::payment::apply::{Outcome, booking, next_version, post_in_tx};
 use crate::synchronise::plan_refund;
+use crate::wallet::top_up;
 use crate::{Error, Kassa};
 
 /// Applies what a gateway reports about a refund, in a transaction of its own.
@@ -168,7 +169,10 @@ async fn settle(
     let mut given_back = None;
     match status {
         RefundStatus::Pending | RefundStatus::Processing => {}
-        RefundStatus::Failed => release(&mut paid, &before)?,
+        RefundStatus::Failed => {
+            release(&mut paid, &before)?;
+            top_up::release_refund_in_tx(kassa, tx, &paid, &before).await?;
+        }
         RefundStatus::Success => {
             let fits = match before.source {
                 RefundSource::Payment => {
@@ -296,7 +300,8 @@ async fn take_from_payment(
             let transfer = booking
                 .refund(refund.id.to_string())
                 .map_err(Error::internal)?;
-            post_in_tx(kassa, tx, transfer, payment.id).await?;
+            let movements = vec![Movement::Transfer(transfer)];
+            top_up::book_refunded_in_tx(kassa, tx, payment, refund, movements).await?;
             Ok(Some(applied.event))
         }
         payment::Decision::AlreadyApplied | payment::Decision::Anomalous(_) => {

@@ -17,6 +17,7 @@ use super::{SUBMIT_KIND, submit::SubmitCommand};
 use crate::audit::{self, Action};
 use crate::event::record_refund_event_in_tx;
 use crate::synchronise::plan_refund;
+use crate::wallet::top_up;
 use crate::{Error, Kassa};
 
 /// A request to refund: every field well-formed.
@@ -238,6 +239,7 @@ pub(crate) async fn record_refund_in_tx(
     let mut payment = locked.get().clone();
     payment.updated_at = kassa.clock.now();
     tx.insert_refund_in_tx(refund).await?;
+    top_up::hold_refund_in_tx(kassa, tx, &payment, refund).await?;
     record_refund_event_in_tx(kassa, tx, &mut payment, refund, EventKind::RefundCreated).await?;
     tx.update_payment_in_tx(locked, payment).await?;
     let envelope = Envelope {

@@ -11,6 +11,7 @@ mod expire;
 mod find;
 mod operate;
 mod switch;
+pub(crate) mod top_up;
 mod transfer;
 mod view;
 

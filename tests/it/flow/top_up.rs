@@ -1,0 +1,144 @@
+//! Top-ups: ordinary payments whose money comes into the payer's wallet, once, and leaves it when it is
+//! given back.
+
+use kassa_core::anomaly::AnomalyKind;
+use proto::v1::{self, PaymentStatus, RefundStatus};
+use sandbox::{CallFault, FaultRule, Operation};
+use tests::event::kinds;
+use tests::{TestApp, Wish, money, reason};
+
+/// A top-up of the wallet of `user-1` over Alipay.
+fn top_up(order: &str, amount: &str) -> Wish {
+    let mut wish = Wish::alipay_qr(order, amount);
+    "WALLET_TOPUP".clone_into(&mut wish.0.business_order_type);
+    wish
+}
+
+async fn balance(app: &TestApp) -> v1::MoneyBalance {
+    let request = v1::GetWalletRequest {
+        user_id: "user-1".to_owned(),
+    };
+    let answer = app.shop.wallets().get_wallet(request).await;
+    let wallet = answer.unwrap().into_inner().wallet.unwrap();
+    wallet.money.first().cloned().unwrap_or_default()
+}
+
+fn figures(balance: &v1::MoneyBalance) -> [String; 3] {
+    let text = |amount: &Option<v1::Money>| amount.clone().unwrap_or_default().amount;
+    [
+        text(&balance.balance),
+        text(&balance.held),
+        text(&balance.available),
+    ]
+}
+
+async fn spend(app: &TestApp, amount: &str) {
+    let request = v1::DebitWalletRequest {
+        request_id: format!("spend-{amount}"),
+        user_id: "user-1".to_owned(),
+        amount: Some(v1::debit_wallet_request::Amount::Money(money(amount))),
+        reason: "spent".to_owned(),
+    };
+    app.shop.wallets().debit_wallet(request).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_top_up_credits_the_wallet_once_however_often_its_payment_is_told() {
+    let app = TestApp::start().await;
+    let created = app.paid(&top_up("up", "30.00")).await;
+    app.sync(&created.id).await.unwrap();
+    app.settle().await;
+    assert_eq!(figures(&balance(&app).await), ["30.00", "0.00", "30.00"]);
+    assert_eq!(app.bookings(&created.id).await, ["PAYMENT", "TOP_UP"]);
+    let told = app.events().await;
+    let credited = kinds(&told)
+        .into_iter()
+        .filter(|kind| kind == "wallet.credited");
+    assert_eq!(credited.count(), 1);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_top_up_without_a_user_is_refused() {
+    let app = TestApp::start().await;
+    let mut wish = top_up("up", "30.00");
+    wish.0.user_id.clear();
+    let refused = app.create(&wish).await.unwrap_err();
+    assert_eq!(reason(&refused), "INVALID_ARGUMENT");
+    assert!(refused.message().contains("user_id"), "{refused:?}");
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refund_of_a_top_up_takes_from_the_wallet_what_it_gives_back() {
+    let app = TestApp::start().await;
+    let created = app.paid(&top_up("up", "30.00")).await;
+    let refund = app.refund(&created.id, "part", "10.00").await.unwrap();
+    assert_eq!(figures(&balance(&app).await), ["30.00", "10.00", "20.00"]);
+    app.settle().await;
+    assert_eq!(
+        app.refund_of(&refund.refund_id).await.status(),
+        RefundStatus::Success
+    );
+    assert_eq!(figures(&balance(&app).await), ["20.00", "0.00", "20.00"]);
+    assert_eq!(
+        app.bookings(&created.id).await,
+        ["PAYMENT", "REFUND", "TOP_UP", "TOP_UP_REFUND"]
+    );
+    spend(&app, "15.00").await;
+    let refused = app.refund(&created.id, "rest", "20.00").await.unwrap_err();
+    assert_eq!(reason(&refused), "INSUFFICIENT_FUNDS");
+    let payment = app.payment(&created.id).await;
+    assert_eq!(
+        payment.amount_refundable,
+        Some(money("20.00")),
+        "nothing is reserved"
+    );
+    app.settle().await;
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refund_of_a_top_up_that_fails_gives_the_wallet_free() {
+    let app = TestApp::start().await;
+    let created = app.paid(&top_up("up", "30.00")).await;
+    let number = app.number(&created.id).await;
+    let fault = CallFault::Refuse {
+        code: "ACQ.REASON_TRADE_REFUND_FEE_ERR".to_owned(),
+    };
+    app.control
+        .add_fault(FaultRule::call_once(&number, Operation::Refund, fault))
+        .unwrap();
+    let refund = app.refund(&created.id, "all", "30.00").await.unwrap();
+    assert_eq!(figures(&balance(&app).await), ["30.00", "30.00", "0.00"]);
+    app.settle().await;
+    assert_eq!(
+        app.refund_of(&refund.refund_id).await.status(),
+        RefundStatus::Failed
+    );
+    assert_eq!(figures(&balance(&app).await), ["30.00", "0.00", "30.00"]);
+    assert_eq!(app.bookings(&created.id).await, ["PAYMENT", "TOP_UP"]);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_top_up_given_back_at_the_console_after_it_was_spent_overdraws_nothing() {
+    let app = TestApp::start().await;
+    let created = app.paid(&top_up("up", "30.00")).await;
+    spend(&app, "25.00").await;
+    let number = app.number(&created.id).await;
+    app.control.refund_at_console(&number, 3_000, None).unwrap();
+    app.settle().await;
+    let payment = app.payment(&created.id).await;
+    assert_eq!(payment.status(), PaymentStatus::RefundFull);
+    assert_eq!(figures(&balance(&app).await), ["5.00", "0.00", "5.00"]);
+    assert_eq!(
+        app.anomalies_of(&created.id).await,
+        [AnomalyKind::ExternalRefund]
+    );
+    assert_eq!(
+        app.bookings(&created.id).await,
+        ["PAYMENT", "REFUND", "TOP_UP"]
+    );
+    app.finish().await;
+}
