@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 
 use crate::code::codes;
 use crate::id::ChannelAccountId;
+use crate::payment_config::PaymentConfig;
 use crate::text::AppId;
 
 /// The name under which operators are told of what belongs to no app. No app can have it.
@@ -26,6 +27,10 @@ codes! {
         WalletsWrite = "wallets:write",
         /// Read wallets and their statements.
         WalletsRead = "wallets:read",
+        /// Set, change, reset and verify payment passwords, ask for one-time codes.
+        PasswordsWrite = "passwords:write",
+        /// Read whether a payment password is set or locked.
+        PasswordsRead = "passwords:read",
         /// Read events.
         EventsRead = "events:read",
         /// Create, change, enable and disable channel accounts.
@@ -65,13 +70,15 @@ pub struct App {
 }
 
 /// What Kassa does for an app without being asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Policies {
     /// Money that comes after its payment was closed or had failed is given back.
     pub refund_late_payments: bool,
     /// Money that comes a second time is given back.
     pub refund_duplicate_payments: bool,
+    /// What it allows its payers.
+    pub payment_config: PaymentConfig,
 }
 
 impl Default for Policies {
@@ -79,6 +86,7 @@ impl Default for Policies {
         Self {
             refund_late_payments: true,
             refund_duplicate_payments: true,
+            payment_config: PaymentConfig::default(),
         }
     }
 }

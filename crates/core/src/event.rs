@@ -36,6 +36,14 @@ codes! {
         WalletFrozen = "wallet.frozen",
         /// A wallet is as before it was frozen.
         WalletUnfrozen = "wallet.unfrozen",
+        /// A user is to get a one-time code, which the event carries encrypted.
+        PasswordCodeRequested = "password.code_requested",
+        /// A user has a payment password now.
+        PasswordSet = "password.set",
+        /// A user changed the payment password.
+        PasswordChanged = "password.changed",
+        /// A user set a new payment password with a one-time code.
+        PasswordReset = "password.reset",
         /// Money did not come as agreed: people, or the app's policy, have to decide about it.
         AnomalyOpened = "anomaly.opened",
         /// An anomaly was dealt with.
@@ -57,8 +65,8 @@ impl EventKind {
             .find(|kind| kind.event_type() == event_type)
     }
 
-    /// The topic of the event: `<app_id>.<payment|refund|wallet|anomaly>.<what>.<business_order_type>`; an order
-    /// without a type has the word `NONE`.
+    /// The topic of the event: `<app_id>.<thing>.<what>.<business_order_type>`, the thing being a payment,
+    /// refund, wallet, password or anomaly; what has no order type has the word `NONE`.
     pub fn routing_key(self, app_id: &str, business_order_type: Option<&str>) -> String {
         format!(
             "{app_id}.{}.{}",

@@ -92,6 +92,8 @@ ids! {
     NotificationId,
     /// An event in the outbox.
     EventId,
+    /// A user's payment password.
+    PasswordId,
     /// A ledger account.
     LedgerAccountId,
     /// A ledger transfer.

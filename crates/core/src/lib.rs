@@ -12,6 +12,10 @@
 //! | [`secret`] | [`Secret`], a value that does not print |
 //! | [`channel`] | channels, methods, gateways, channel accounts |
 //! | [`app`] | business systems, scopes, policies |
+//! | [`payment_config`] | what an app allows its payers |
+//! | [`points`] | what points are worth, and its rounding |
+//! | [`limits`] | what a payer may pay by each method |
+//! | [`password`] | the payment password, its tries and its one-time codes |
 //! | [`payment`] | transactions, legs, attempts and the payment state machine |
 //! | [`refund`] | refunds and their state machine |
 //! | [`ledger`] | double entry: accounts, transfers, holds and the booking rules |
@@ -32,9 +36,13 @@ pub mod event;
 pub mod gateway_call;
 pub mod id;
 pub mod ledger;
+pub mod limits;
 pub mod money;
 pub mod notification;
+pub mod password;
 pub mod payment;
+pub mod payment_config;
+pub mod points;
 pub mod refund;
 pub mod secret;
 pub mod text;

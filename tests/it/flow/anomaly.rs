@@ -54,6 +54,7 @@ async fn switch_policies_off(app: &TestApp) {
     let policies = Policies {
         refund_late_payments: false,
         refund_duplicate_payments: false,
+        ..shop.policies.clone()
     };
     let tx = store.begin().await.unwrap();
     tx.upsert_app_in_tx(&App { policies, ..shop })

@@ -55,7 +55,7 @@ pub async fn list(global: &Global, output: Output) -> anyhow::Result<Outcome> {
         output.line(format_args!("    scopes    {}", scopes.join(" ")))?;
         output.line(format_args!("    accounts  {}", codes.join(" ")))?;
         output.line(format_args!("    keys      {}", kids.join(" ")))?;
-        let policies = app.policies;
+        let policies = &app.policies;
         output.line(format_args!(
             "    refunds   late {}, duplicate {}",
             automatic(policies.refund_late_payments),
