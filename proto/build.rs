@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use prost::Message;
 
-const FILES: [&str; 7] = [
+const FILES: [&str; 8] = [
     "payment/v1/types.proto",
     "payment/v1/payment_service.proto",
     "payment/v1/refund_service.proto",
@@ -16,6 +16,15 @@ const FILES: [&str; 7] = [
     "payment/v1/event_service.proto",
     "payment/v1/operations_service.proto",
     "payment/v1/wallet_service.proto",
+    "payment/v1/payment_password_service.proto",
+];
+
+/// Messages that carry a secret; `src/redacted.rs` prints them without it.
+const REDACTED: [&str; 4] = [
+    "payment.v1.ChangePaymentPasswordRequest",
+    "payment.v1.ResetPaymentPasswordRequest",
+    "payment.v1.SetPaymentPasswordRequest",
+    "payment.v1.VerifyPaymentPasswordRequest",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -34,6 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     tonic_prost_build::configure()
         .compile_well_known_types(true)
         .extern_path(".google.protobuf", "::pbjson_types")
+        .skip_debug(REDACTED)
         .compile_fds(descriptors)?;
     pbjson_build::Builder::new()
         .register_descriptors(&encoded)?

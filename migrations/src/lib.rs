@@ -17,6 +17,7 @@ mod m0009_audit;
 mod m0010_synchronisation;
 mod m0011_codes;
 mod m0012_wallets;
+mod m0013_passwords;
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{
@@ -46,6 +47,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0010_synchronisation::Migration),
             Box::new(m0011_codes::Migration),
             Box::new(m0012_wallets::Migration),
+            Box::new(m0013_passwords::Migration),
         ]
     }
 }

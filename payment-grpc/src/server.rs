@@ -8,6 +8,7 @@ use flows::Kassa;
 use proto::v1::channel_service_server::ChannelServiceServer;
 use proto::v1::event_service_server::EventServiceServer;
 use proto::v1::operations_service_server::OperationsServiceServer;
+use proto::v1::payment_password_service_server::PaymentPasswordServiceServer;
 use proto::v1::payment_service_server::PaymentServiceServer;
 use proto::v1::refund_service_server::RefundServiceServer;
 use proto::v1::wallet_service_server::WalletServiceServer;
@@ -202,6 +203,9 @@ async fn routes(
         .add_service(ChannelServiceServer::new(services.clone()).max_decoding_message_size(limit))
         .add_service(EventServiceServer::new(services.clone()).max_decoding_message_size(limit))
         .add_service(
+            PaymentPasswordServiceServer::new(services.clone()).max_decoding_message_size(limit),
+        )
+        .add_service(
             OperationsServiceServer::new(services.clone()).max_decoding_message_size(limit),
         )
         .add_service(WalletServiceServer::new(services.clone()).max_decoding_message_size(limit));
@@ -228,6 +232,7 @@ async fn report(reporter: &HealthReporter, status: ServingStatus) {
         proto::v1::event_service_server::SERVICE_NAME,
         proto::v1::operations_service_server::SERVICE_NAME,
         proto::v1::wallet_service_server::SERVICE_NAME,
+        proto::v1::payment_password_service_server::SERVICE_NAME,
     ] {
         reporter.set_service_status(service, status).await;
     }

@@ -4,6 +4,8 @@
 //! Messages also have the API's JSON (`serde`): field names as in the `.proto` files, default values
 //! written out. Events carry the same JSON.
 
+mod redacted;
+
 /// `package payment.v1`
 #[expect(
     clippy::all,

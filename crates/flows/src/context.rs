@@ -19,6 +19,7 @@ use runtime::store::Store;
 use url::Url;
 
 use crate::Error;
+use crate::password::PasswordHasher;
 use crate::synchronise::Breakers;
 
 /// The channel accounts, opened for calling.
@@ -58,6 +59,8 @@ pub struct Kassa {
     pub settings: FlowSettings,
     /// Gateways that don't answer are left in peace.
     pub breakers: Breakers,
+    /// Hashes payment passwords.
+    pub passwords: PasswordHasher,
     /// Where tests stop and kill processes; nothing in production.
     pub checkpoints: Checkpoints,
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use kassa_core::anomaly::{AnomalyKind, ResolutionAction};
 use kassa_core::channel::Channel;
-use kassa_core::ledger::Amount;
+use kassa_core::ledger::{Amount, Unit};
 use kassa_core::payment::{Failure, PaymentStatus};
 use kassa_core::{ErrorKind, Money};
 use runtime::accounts::CredentialsError;
@@ -13,6 +13,8 @@ use runtime::queue::QueueError;
 use runtime::store::StoreError;
 
 use crate::Reason;
+use crate::limits::LimitError;
+use crate::password::PasswordError;
 
 /// When a caller should repeat a request whose outcome is not known.
 const RETRY_UNKNOWN: Duration = Duration::from_secs(2);
@@ -146,6 +148,20 @@ pub enum Error {
         /// The largest amount, if limited.
         max: Option<Money>,
     },
+    /// Money of one unit where another is needed.
+    #[error("expected an amount in {expected}, found {found}")]
+    UnitMismatch {
+        /// The unit that is needed.
+        expected: Unit,
+        /// The unit that was given.
+        found: Unit,
+    },
+    /// What the app allows a payer.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
+    /// The payment password and its one-time codes.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
     /// An account that is needed does not open.
     #[error("channel account {account} is not usable")]
     AccountUnusable {
@@ -225,8 +241,11 @@ impl Error {
             | Self::AnomalyAction { .. }
             | Self::NoChannelAccount { .. }
             | Self::AmountOutsideLimits { .. }
+            | Self::UnitMismatch { .. }
+            | Self::Limit(_)
             | Self::AccountUnusable { .. }
             | Self::GatewayRefused { .. } => ErrorKind::FailedPrecondition,
+            Self::Password(error) => error.kind(),
             Self::OutcomeUnknown { .. } | Self::GatewayUnavailable => ErrorKind::Unavailable,
             Self::RequestInFlight | Self::VersionConflict { .. } => ErrorKind::Conflict,
             Self::Store(error) => error.kind(),
@@ -251,6 +270,9 @@ impl Error {
             Self::AnomalyAction { .. } => Reason::AnomalyAction,
             Self::NoChannelAccount { .. } => Reason::NoChannelAccount,
             Self::AmountOutsideLimits { .. } => Reason::AmountOutsideLimits,
+            Self::UnitMismatch { .. } => Reason::UnitMismatch,
+            Self::Limit(error) => error.reason(),
+            Self::Password(error) => error.reason(),
             Self::AccountUnusable { .. } => Reason::GatewayMisconfigured,
             Self::GatewayRefused { .. } => Reason::GatewayRefused,
             Self::OutcomeUnknown { .. } => Reason::OutcomeUnknown,
@@ -278,6 +300,7 @@ impl Error {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::RequestInFlight => Some(RETRY_IN_FLIGHT),
+            Self::Password(PasswordError::TooManyCodes { retry_after }) => Some(*retry_after),
             // Only a new reading helps there, not the same request.
             Self::VersionConflict { .. } => None,
             other if other.kind().is_retryable() => Some(RETRY_UNKNOWN),
@@ -314,11 +337,7 @@ impl Error {
             Self::RefundExceedsRefundable {
                 transaction_id,
                 refundable,
-            } => vec![
-                ("transaction_id", transaction_id.clone()),
-                ("refundable_amount", refundable.to_decimal_string()),
-                ("currency_code", refundable.currency().code().to_owned()),
-            ],
+            } => refundable_figures(transaction_id, *refundable),
             Self::InsufficientFunds { user_id, available } => shortage(user_id, *available),
             Self::WalletFrozen { user_id } => vec![("user_id", user_id.clone())],
             Self::AnomalyResolved {
@@ -336,6 +355,9 @@ impl Error {
             } => misfit(anomaly_id, *kind, *action),
             Self::NoChannelAccount { channel } => vec![("channel", channel.as_str().to_owned())],
             Self::AmountOutsideLimits { min, max } => limits(*min, *max),
+            Self::UnitMismatch { expected, found } => units(*expected, *found),
+            Self::Limit(error) => error.figures(),
+            Self::Password(error) => error.figures(),
             Self::AccountUnusable { account } => vec![("channel_account_id", account.clone())],
             Self::GatewayRefused {
                 channel,
@@ -406,6 +428,21 @@ fn refusal(
         ("transaction_id", transaction_id.to_owned()),
         ("gateway_code", failure.code.clone()),
         ("gateway_message", failure.message.clone()),
+    ]
+}
+
+fn refundable_figures(transaction_id: &str, refundable: Money) -> Vec<(&'static str, String)> {
+    vec![
+        ("transaction_id", transaction_id.to_owned()),
+        ("refundable_amount", refundable.to_decimal_string()),
+        ("currency_code", refundable.currency().code().to_owned()),
+    ]
+}
+
+fn units(expected: Unit, found: Unit) -> Vec<(&'static str, String)> {
+    vec![
+        ("expected_unit", expected.to_string()),
+        ("found_unit", found.to_string()),
     ]
 }
 

@@ -13,6 +13,7 @@ use runtime::queue::Queue;
 use runtime::store::Store;
 use url::Url;
 
+use crate::password::{HasherError, PasswordHasher};
 use crate::synchronise::Breakers;
 use crate::{FlowSettings, Kassa, gateway_opener};
 
@@ -22,6 +23,9 @@ pub enum OpenError {
     /// The outbound HTTP client.
     #[error("the outbound HTTP client cannot be made")]
     Http(#[from] HttpError),
+    /// A checked configuration does not come here.
+    #[error("payment passwords cannot be hashed")]
+    Passwords(#[from] HasherError),
     /// A checked configuration does not come here.
     #[error("ingress.public_base_url is not a URL")]
     PublicBaseUrl(#[from] url::ParseError),
@@ -62,6 +66,7 @@ pub fn open(
         gateway_deps,
         settings,
         breakers: Breakers::default(),
+        passwords: PasswordHasher::try_new(&config.password)?,
         checkpoints: Checkpoints::from_env(),
     })
 }

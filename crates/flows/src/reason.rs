@@ -30,6 +30,30 @@ pub enum Reason {
     NoChannelAccount,
     /// The amount is outside the channel account's limits.
     AmountOutsideLimits,
+    /// The app does not allow this method.
+    MethodDisabled,
+    /// The amount is in another unit than is needed.
+    UnitMismatch,
+    /// Fewer points than a payment takes.
+    PointsBelowMinimum,
+    /// The payment would bring its user above a limit; the answer has the figures.
+    LimitExceeded,
+    /// The payment needs the payment password.
+    PasswordRequired,
+    /// The user has no payment password.
+    PasswordNotSet,
+    /// The payment password is wrong; the answer has the tries that are left.
+    PasswordWrong,
+    /// Too many wrong payment passwords; the answer has the time of the end.
+    PasswordLocked,
+    /// The one-time code is wrong; the answer has the tries that are left.
+    CodeWrong,
+    /// There is no one-time code that is still good: request another.
+    CodeExpired,
+    /// One-time codes are asked for too often: wait as long as the answer says.
+    TooManyCodes,
+    /// The app has no key to encrypt one-time codes to; an operator must set one.
+    CodeKeyMissing,
     /// The gateway refused for good.
     GatewayRefused,
     /// The gateway refuses our account or configuration; an operator must act.
@@ -70,6 +94,18 @@ impl Reason {
         Self::AnomalyAction,
         Self::NoChannelAccount,
         Self::AmountOutsideLimits,
+        Self::MethodDisabled,
+        Self::UnitMismatch,
+        Self::PointsBelowMinimum,
+        Self::LimitExceeded,
+        Self::PasswordRequired,
+        Self::PasswordNotSet,
+        Self::PasswordWrong,
+        Self::PasswordLocked,
+        Self::CodeWrong,
+        Self::CodeExpired,
+        Self::TooManyCodes,
+        Self::CodeKeyMissing,
         Self::GatewayRefused,
         Self::GatewayMisconfigured,
         Self::OutcomeUnknown,
@@ -99,6 +135,18 @@ impl Reason {
             Self::AnomalyAction => "ANOMALY_ACTION",
             Self::NoChannelAccount => "NO_CHANNEL_ACCOUNT",
             Self::AmountOutsideLimits => "AMOUNT_OUTSIDE_LIMITS",
+            Self::MethodDisabled => "METHOD_DISABLED",
+            Self::UnitMismatch => "UNIT_MISMATCH",
+            Self::PointsBelowMinimum => "POINTS_BELOW_MINIMUM",
+            Self::LimitExceeded => "LIMIT_EXCEEDED",
+            Self::PasswordRequired => "PASSWORD_REQUIRED",
+            Self::PasswordNotSet => "PASSWORD_NOT_SET",
+            Self::PasswordWrong => "PASSWORD_WRONG",
+            Self::PasswordLocked => "PASSWORD_LOCKED",
+            Self::CodeWrong => "CODE_WRONG",
+            Self::CodeExpired => "CODE_EXPIRED",
+            Self::TooManyCodes => "TOO_MANY_CODES",
+            Self::CodeKeyMissing => "CODE_KEY_MISSING",
             Self::GatewayRefused => "GATEWAY_REFUSED",
             Self::GatewayMisconfigured => "GATEWAY_MISCONFIGURED",
             Self::OutcomeUnknown => "OUTCOME_UNKNOWN",

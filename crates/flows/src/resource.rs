@@ -6,11 +6,14 @@ use chrono::{DateTime, Utc};
 use kassa_core::anomaly::{Anomaly, AnomalyKind, AnomalyStatus, ResolutionAction};
 use kassa_core::channel::{Channel, GatewayName, Method};
 use kassa_core::money::MoneyError;
+use kassa_core::password::CodePurpose;
 use kassa_core::payment::{BaiduOrder, Failure, PaymentStatus, PaymentTransaction, PrepayInfo};
 use kassa_core::refund::{RefundSource, RefundStatus, RefundTransaction};
 use kassa_core::{Money, Points};
 use proto::v1;
 use serde_json::Value;
+
+use crate::password::PasswordStatus;
 
 /// A payment as the API shows it.
 ///
@@ -66,6 +69,24 @@ pub fn refund(refund: &RefundTransaction) -> v1::RefundTransaction {
         version: refund.version,
         source: refund_source(refund.source).into(),
         anomaly_id: text(refund.anomaly_id.as_ref()),
+    }
+}
+
+/// What may be known of a payment password, as the API shows it.
+pub fn payment_password(status: &PasswordStatus) -> v1::PaymentPasswordStatus {
+    v1::PaymentPasswordStatus {
+        user_id: status.user_id.to_string(),
+        is_set: status.is_set,
+        tries_left: i32::from(status.tries_left),
+        unlock_time: status.unlock_time.map(time),
+    }
+}
+
+/// What a one-time code is good for.
+pub fn code_purpose(purpose: CodePurpose) -> v1::PasswordCodePurpose {
+    match purpose {
+        CodePurpose::Set => v1::PasswordCodePurpose::Set,
+        CodePurpose::Reset => v1::PasswordCodePurpose::Reset,
     }
 }
 

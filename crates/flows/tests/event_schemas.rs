@@ -62,6 +62,8 @@ impl Descriptors {
     fn field(&self, field: &FieldDescriptorProto) -> Value {
         match field.r#type() {
             Type::String => json!({ "type": "string" }),
+            Type::Bool => json!({ "type": "boolean" }),
+            Type::Int32 => json!({ "type": "integer" }),
             Type::Int64 => json!({ "type": "string", "pattern": "^-?[0-9]+$" }),
             Type::Enum => {
                 let words: Vec<_> = self.enums[field.type_name()]
@@ -101,6 +103,10 @@ fn resource_of(kind: EventKind) -> (&'static str, &'static str) {
         | EventKind::WalletPointsExpired
         | EventKind::WalletFrozen
         | EventKind::WalletUnfrozen => ("wallet", ".payment.v1.Wallet"),
+        EventKind::PasswordCodeRequested => ("password_code", ".payment.v1.PasswordCode"),
+        EventKind::PasswordSet | EventKind::PasswordChanged | EventKind::PasswordReset => {
+            ("payment_password", ".payment.v1.PaymentPasswordStatus")
+        }
         EventKind::AnomalyOpened | EventKind::AnomalyResolved => ("anomaly", ".payment.v1.Anomaly"),
     }
 }
@@ -111,6 +117,7 @@ fn schema(descriptors: &Descriptors, kind: EventKind) -> Value {
     let subject = match key {
         "anomaly" => "^(transactions|anomalies)/[0-9a-f]{32}$",
         "wallet" => "^wallets/[0-9a-f]{32}$",
+        "password_code" | "payment_password" => "^payment-passwords/[0-9a-f]{32}$",
         _ => "^transactions/[0-9a-f]{32}$",
     };
     let mut data = Map::new();

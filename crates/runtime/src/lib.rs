@@ -8,6 +8,7 @@
 //! | [`accounts`] | the channel accounts in memory |
 //! | [`checkpoint`] | places where the tests stop, interleave and kill processes |
 //! | [`config`] | configuration: defaults, file, environment; checked as a whole |
+//! | [`jwe`] | encrypting to an app's public key |
 //! | [`keyring`] | sealing of secret columns |
 //! | [`telemetry`] | logs, traces, metrics |
 //! | [`lifecycle`] | start, readiness, drain and stop of a process |
@@ -15,6 +16,7 @@
 pub mod accounts;
 pub mod checkpoint;
 pub mod config;
+pub mod jwe;
 pub mod keyring;
 pub mod lifecycle;
 pub mod open;

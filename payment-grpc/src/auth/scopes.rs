@@ -35,7 +35,7 @@ const fn scoped(path: &'static str, scope: Scope) -> Rpc {
 }
 
 /// Every RPC.
-pub(super) const RPCS: [Rpc; 37] = [
+pub(super) const RPCS: [Rpc; 43] = [
     scoped(
         "/payment.v1.PaymentService/CreatePayment",
         Scope::PaymentsWrite,
@@ -142,6 +142,30 @@ pub(super) const RPCS: [Rpc; 37] = [
     scoped(
         "/payment.v1.WalletService/UnfreezeWallet",
         Scope::WalletsWrite,
+    ),
+    scoped(
+        "/payment.v1.PaymentPasswordService/RequestPasswordCode",
+        Scope::PasswordsWrite,
+    ),
+    scoped(
+        "/payment.v1.PaymentPasswordService/SetPaymentPassword",
+        Scope::PasswordsWrite,
+    ),
+    scoped(
+        "/payment.v1.PaymentPasswordService/ChangePaymentPassword",
+        Scope::PasswordsWrite,
+    ),
+    scoped(
+        "/payment.v1.PaymentPasswordService/ResetPaymentPassword",
+        Scope::PasswordsWrite,
+    ),
+    scoped(
+        "/payment.v1.PaymentPasswordService/VerifyPaymentPassword",
+        Scope::PasswordsWrite,
+    ),
+    scoped(
+        "/payment.v1.PaymentPasswordService/GetPaymentPasswordStatus",
+        Scope::PasswordsRead,
     ),
     open("/grpc.health.v1.Health/Check"),
     open("/grpc.health.v1.Health/List"),

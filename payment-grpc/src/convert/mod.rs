@@ -10,6 +10,7 @@ pub(crate) mod explain;
 mod fields;
 pub(crate) mod operations;
 mod page_token;
+pub(crate) mod password;
 pub(crate) mod payment;
 pub(crate) mod refund;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod channel;
 mod event;
 mod operations;
+mod password;
 mod payment;
 mod refund;
 mod wallet;

@@ -7,6 +7,7 @@
 use std::error::Error as StdError;
 use std::fmt::Write;
 
+use flows::password::PasswordError;
 use kassa_core::ErrorKind;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
@@ -154,6 +155,9 @@ fn flow_details(error: &flows::Error, details: &mut ErrorDetails) {
         );
         details.set_resource_info(kind, name.replace(' ', "-"), "", error.to_string());
     }
+    if let flows::Error::Password(PasswordError::TooManyCodes { .. }) = error {
+        details.add_quota_failure_violation("codes of a user", error.to_string());
+    }
     if let Some((kind, subject)) = precondition(error) {
         details.add_precondition_failure_violation(kind, subject, error.to_string());
     }
@@ -185,6 +189,12 @@ fn precondition(error: &flows::Error) -> Option<(&'static str, String)> {
             Some(("CHANNEL_ACCOUNT", format!("channels/{channel}")))
         }
         flows::Error::AmountOutsideLimits { .. } => Some(("AMOUNT_LIMIT", "amount".to_owned())),
+        flows::Error::UnitMismatch { .. } => Some(("UNIT", "amount".to_owned())),
+        flows::Error::Limit(error) => Some((error.reason().as_str(), "amount".to_owned())),
+        flows::Error::Password(PasswordError::TooManyCodes { .. }) => None,
+        flows::Error::Password(error) => {
+            Some((error.reason().as_str(), "payment_password".to_owned()))
+        }
         flows::Error::AccountUnusable { account } => {
             Some(("CHANNEL_ACCOUNT", format!("channel-accounts/{account}")))
         }

@@ -2,12 +2,16 @@ use std::fmt::Write;
 use std::path::Path;
 use std::time::Duration;
 
+use flows::limits::LimitError;
+use flows::password::PasswordError;
 use flows::{FieldViolation, Reason};
 use kassa_core::anomaly::{AnomalyKind, ResolutionAction};
 use kassa_core::app::Scope;
 use kassa_core::channel::Channel;
+use kassa_core::ledger::{Amount, Unit};
+use kassa_core::limits::LimitKind;
 use kassa_core::payment::{Failure, PaymentStatus};
-use kassa_core::{Currency, Money};
+use kassa_core::{Currency, Money, Points};
 use runtime::store::StoreError;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetail, StatusExt};
@@ -34,6 +38,7 @@ fn samples() -> Vec<(&'static str, Error)> {
 
 fn flow_samples() -> Vec<(&'static str, flows::Error)> {
     let mut samples = payment_samples();
+    samples.extend(payer_samples());
     samples.extend(other_samples());
     samples.extend(wallet_samples());
     samples
@@ -50,6 +55,57 @@ fn wallet_samples() -> Vec<(&'static str, flows::Error)> {
     vec![
         ("insufficient_funds", short),
         ("wallet_frozen", E::WalletFrozen { user_id: user_id() }),
+    ]
+}
+
+/// What the app, or a password, does not allow a payer.
+fn payer_samples() -> Vec<(&'static str, flows::Error)> {
+    let unlock_time = chrono::DateTime::UNIX_EPOCH;
+    let wrong = |tries_left, unlock_time| PasswordError::Wrong {
+        tries_left,
+        unlock_time,
+    };
+    let points = |minor| Points::try_new(minor).unwrap();
+    let exceeded = LimitError::Exceeded {
+        limit: LimitKind::BalanceDaily,
+        max: Amount::Money(cny(1_000)),
+        used: Amount::Money(cny(999)),
+        remaining: Amount::Money(cny(1)),
+        resets_at: Some(unlock_time),
+    };
+    let too_many_codes = PasswordError::TooManyCodes {
+        retry_after: Duration::from_mins(1),
+    };
+    let unit_mismatch = flows::Error::UnitMismatch {
+        expected: Unit::Currency(Currency::CNY),
+        found: Unit::Points,
+    };
+    vec![
+        ("unit_mismatch", unit_mismatch),
+        (
+            "method_disabled",
+            LimitError::MethodDisabled { method: "BALANCE" }.into(),
+        ),
+        (
+            "points_below_minimum",
+            LimitError::PointsBelowMinimum { min: points(1_000) }.into(),
+        ),
+        ("limit_exceeded", exceeded.into()),
+        ("password_required", PasswordError::Required.into()),
+        ("password_not_set", PasswordError::NotSet.into()),
+        ("password_wrong", wrong(4, None).into()),
+        ("password_wrong_last", wrong(0, Some(unlock_time)).into()),
+        (
+            "password_locked",
+            PasswordError::Locked { unlock_time }.into(),
+        ),
+        (
+            "code_wrong",
+            PasswordError::CodeWrong { tries_left: 4 }.into(),
+        ),
+        ("code_expired", PasswordError::CodeExpired.into()),
+        ("too_many_codes", too_many_codes.into()),
+        ("code_key_missing", PasswordError::CodeKeyMissing.into()),
     ]
 }
 

@@ -33,7 +33,7 @@ async fn every_rpc_is_refused_without_a_token() {
     let server = TestServer::start().await;
     let stranger = server.client().await.without_token();
     let paths = paths();
-    assert_eq!(paths.len(), 32);
+    assert_eq!(paths.len(), 38);
     for path in paths {
         let refused = stranger.poke(&path).await.expect_err(&path);
         assert_eq!(refused.code(), Code::Unauthenticated, "{path}");

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use flows::password::PasswordHasher;
 use flows::{FlowSettings, Kassa};
 use gateways::Gateway;
 use gateways::http::HttpClient;
@@ -19,7 +20,7 @@ use kassa_core::text::{AccountCode, AppId};
 use kassa_core::{Clock, IdSource, Secret};
 use runtime::accounts::{AccountDirectory, seal_credentials};
 use runtime::checkpoint::{Checkpoint, Checkpoints};
-use runtime::config::{SynchroniseConfig, WorkerConfig};
+use runtime::config::{PasswordConfig, SynchroniseConfig, WorkerConfig};
 use runtime::keyring::{KeyId, Keyring};
 use runtime::queue::embedded::{EmbeddedOptions, EmbeddedQueue};
 use runtime::store::testing::TestDatabase;
@@ -157,6 +158,7 @@ impl Installation {
             },
             checkpoints: checkpoints(&self.turns),
             breakers: flows::synchronise::Breakers::default(),
+            passwords: PasswordHasher::try_new(&PasswordConfig::default()).expect("a hasher"),
         };
         let worker = Worker::new(kassa.clone(), WorkerConfig::default());
         Process {

@@ -6,7 +6,7 @@ mod relay;
 
 pub use list::{ListEvents, list};
 pub(crate) use record::{
-    record_anomaly_event_in_tx, record_payment_event_in_tx, record_refund_event_in_tx,
-    record_wallet_event_in_tx,
+    record_anomaly_event_in_tx, record_password_event_in_tx, record_payment_event_in_tx,
+    record_refund_event_in_tx, record_wallet_event_in_tx,
 };
 pub use relay::{Relayed, relay};

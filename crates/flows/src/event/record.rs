@@ -11,7 +11,7 @@ use kassa_core::text::AppId;
 use kassa_core::wallet::Wallet;
 use proto::v1;
 use runtime::queue::TraceContext;
-use runtime::store::{NewEvent, Tx};
+use runtime::store::{NewEvent, PaymentPassword, Tx};
 use runtime::telemetry::trace_context;
 use serde_json::{Value, json};
 
@@ -80,10 +80,7 @@ pub(crate) async fn record_wallet_event_in_tx(
     resource: &v1::Wallet,
     kind: EventKind,
 ) -> Result<(), Error> {
-    let sequence = wallet
-        .event_sequence
-        .checked_add(1)
-        .ok_or_else(|| Error::internal("the event sequence is exhausted"))?;
+    let sequence = next(wallet.event_sequence)?;
     wallet.event_sequence = sequence;
     let about = About {
         app_id: wallet.key.app_id.clone(),
@@ -97,6 +94,27 @@ pub(crate) async fn record_wallet_event_in_tx(
     append(kassa, tx, about, kind, &json!({ "wallet": data })).await
 }
 
+/// Writes an event about a user's payment password into a sequence of its own, which counts up.
+pub(crate) async fn record_password_event_in_tx(
+    kassa: &Kassa,
+    tx: &Tx,
+    password: &mut PaymentPassword,
+    kind: EventKind,
+    data: &Value,
+) -> Result<(), Error> {
+    let sequence = next(password.event_sequence)?;
+    password.event_sequence = sequence;
+    let about = About {
+        app_id: password.app_id.clone(),
+        aggregate: TransactionId::from_uuid(password.id.as_uuid()),
+        subject: format!("payment-passwords/{}", password.id),
+        sequence,
+        order_type: None,
+        at: password.updated_at,
+    };
+    append(kassa, tx, about, kind, data).await
+}
+
 async fn record(
     kassa: &Kassa,
     tx: &Tx,
@@ -104,10 +122,7 @@ async fn record(
     kind: EventKind,
     data: &Value,
 ) -> Result<(), Error> {
-    let sequence = payment
-        .event_sequence
-        .checked_add(1)
-        .ok_or_else(|| Error::internal("the event sequence is exhausted"))?;
+    let sequence = next(payment.event_sequence)?;
     payment.event_sequence = sequence;
     let order_type = payment.business_order_type.as_ref();
     let about = About {
@@ -119,6 +134,11 @@ async fn record(
         at: payment.updated_at,
     };
     append(kassa, tx, about, kind, data).await
+}
+
+fn next(sequence: i64) -> Result<i64, Error> {
+    let next = sequence.checked_add(1);
+    next.ok_or_else(|| Error::internal("the event sequence is exhausted"))
 }
 
 /// What an event is about, and whom it is for.

@@ -102,6 +102,7 @@ fn extract(values: Dict, problems: &mut Vec<Problem>) -> Config {
         synchronise: sections.section("synchronise"),
         auth: sections.section("auth"),
         keyring: sections.section("keyring"),
+        password: sections.section("password"),
         gateway: sections.section("gateway"),
         telemetry: sections.section("telemetry"),
         admin: sections.section("admin"),

@@ -20,6 +20,7 @@ pub mod grpc;
 pub mod ingress;
 pub mod keyring;
 mod load;
+pub mod password;
 pub mod queue;
 mod secret;
 pub mod synchronise;
@@ -47,6 +48,7 @@ pub use ingress::IngressConfig;
 pub use keyring::KeyringConfig;
 pub(crate) use keyring::decode_key;
 pub use load::{CONFIG_FILE_DEFAULT, CONFIG_FILE_VARIABLE, Environment, LoadOptions};
+pub use password::PasswordConfig;
 pub use queue::{QueueConfig, QueueKind};
 pub use secret::SecretValue;
 pub use synchronise::SynchroniseConfig;
@@ -86,6 +88,8 @@ pub struct Config {
     pub auth: AuthConfig,
     /// The keys that seal secret columns.
     pub keyring: KeyringConfig,
+    /// Hashing of payment passwords.
+    pub password: PasswordConfig,
     /// Calls to the gateways.
     pub gateway: GatewayConfig,
     /// Logs and traces.
@@ -108,6 +112,7 @@ impl Default for Config {
             synchronise: SynchroniseConfig::default(),
             auth: AuthConfig::default(),
             keyring: KeyringConfig::default(),
+            password: PasswordConfig::default(),
             gateway: GatewayConfig::default(),
             telemetry: TelemetryConfig::default(),
             admin: AdminConfig::default(),
@@ -137,6 +142,7 @@ impl Config {
             synchronise: SynchroniseConfig::for_testing(),
             auth: AuthConfig::for_testing(),
             keyring: KeyringConfig::for_testing(),
+            password: PasswordConfig::for_testing(),
             gateway: GatewayConfig::for_testing(),
             telemetry: TelemetryConfig::for_testing(),
             admin: AdminConfig::for_testing(),
@@ -160,6 +166,7 @@ impl Config {
         self.synchronise.validate("synchronise", problems);
         self.auth.validate("auth", problems);
         self.keyring.validate("keyring", problems);
+        self.password.validate("password", problems);
         self.gateway.validate("gateway", problems);
         self.telemetry.validate("telemetry", problems);
         self.admin.validate("admin", problems);

@@ -41,6 +41,7 @@ pub const PLAINTEXT_BYTES_MAX: usize = 64 * 1024;
 const VERSION: u8 = 1;
 const SEAL_DOMAIN: &[u8] = b"kassa.keyring.seal.v1";
 const FINGERPRINT_DOMAIN: &[u8] = b"kassa.keyring.fingerprint.v1";
+const MAC_DOMAIN: &[u8] = b"kassa.keyring.mac.v1";
 /// Enough to tell secrets apart.
 const FINGERPRINT_BYTES: usize = 8;
 
@@ -81,6 +82,7 @@ pub struct Keyring {
 struct Key {
     seal: RandomizedNonceKey,
     fingerprint: hmac::Key,
+    mac: hmac::Key,
 }
 
 impl fmt::Debug for Keyring {
@@ -216,6 +218,26 @@ impl Keyring {
             .any(|key| key.fingerprint(secret) == fingerprint)
     }
 
+    /// A keyed digest of a secret that is kept at `place`: whoever has the rows but not the key cannot
+    /// find the secret by trying, however short it is.
+    ///
+    /// # Errors
+    /// [`KeyringError::UnknownKey`]; never for a keyring that was made by [`Keyring::try_new`].
+    pub fn mac(&self, place: Place<'_>, secret: &[u8]) -> Result<Vec<u8>, KeyringError> {
+        let key = self.key(&self.active)?;
+        let tag = hmac::sign(&key.mac, mac_data(place, secret).expose());
+        Ok(tag.as_ref().to_vec())
+    }
+
+    /// Whether `mac` was made of `secret` for `place` under any key of this keyring. Takes the same time
+    /// wherever they differ.
+    pub fn is_mac_of(&self, place: Place<'_>, mac: &[u8], secret: &[u8]) -> bool {
+        let data = mac_data(place, secret);
+        self.keys
+            .values()
+            .any(|key| hmac::verify(&key.mac, data.expose(), mac).is_ok())
+    }
+
     fn key(&self, id: &KeyId) -> Result<&Key, KeyringError> {
         self.keys
             .get(id)
@@ -228,9 +250,15 @@ impl Key {
         let seal = RandomizedNonceKey::new(&AES_256_GCM, bytes)
             .map_err(|_unspecified| KeyringError::KeyLength { id: id.clone() })?;
         let root = hmac::Key::new(hmac::HMAC_SHA256, bytes);
-        let derived = hmac::sign(&root, FINGERPRINT_DOMAIN);
-        let fingerprint = hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref());
-        Ok(Self { seal, fingerprint })
+        let derive = |domain| {
+            let derived = hmac::sign(&root, domain);
+            hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref())
+        };
+        Ok(Self {
+            seal,
+            fingerprint: derive(FINGERPRINT_DOMAIN),
+            mac: derive(MAC_DOMAIN),
+        })
     }
 
     fn fingerprint(&self, secret: &[u8]) -> String {
@@ -268,14 +296,23 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Each part with its length before it, so that no two places read alike.
 fn associated_data(place: Place<'_>, id: &KeyId) -> Vec<u8> {
+    let id = id.as_str().as_bytes();
+    framed(SEAL_DOMAIN, place, id)
+}
+
+fn mac_data(place: Place<'_>, secret: &[u8]) -> Secret<Vec<u8>> {
+    Secret::new(framed(MAC_DOMAIN, place, secret))
+}
+
+/// Each part with its length before it, so that no two places read alike.
+fn framed(domain: &[u8], place: Place<'_>, last: &[u8]) -> Vec<u8> {
     let parts = [
-        SEAL_DOMAIN,
+        domain,
         place.table.as_bytes(),
         place.column.as_bytes(),
         place.row.as_bytes(),
-        id.as_str().as_bytes(),
+        last,
     ];
     let mut data = Vec::new();
     for part in parts {

@@ -9,7 +9,9 @@
 //! are on [`Tx`]; reads outside a transaction are on [`Store`].
 //!
 //! Lock order, everywhere: the payment's row, then its attempt, then its refund, then its anomalies, then
-//! wallets (in the order of their keys), then holds (of their ids), then ledger accounts (of their keys). The outbox, the inbox and the audit log are only appended to. The
+//! wallets (in the order of their keys), then daily totals (of their keys), then holds (of their ids), then
+//! ledger accounts (of their keys). A payment password is locked in a transaction of its own. The outbox,
+//! the inbox and the audit log are only appended to. The
 //! cursor of the outbox, its shards and the head of the audit chain are locked in short transactions of
 //! their own that lock nothing else.
 //!
@@ -22,6 +24,8 @@
 //! | `outbox/` | `outbox`, `outbox_shards`, `outbox_cursor` |
 //! | `ledger/` | `ledger_accounts`, `ledger_transfers`, `ledger_entries`, `holds`, `points_lots` |
 //! | `wallet.rs` | `wallets`, `wallet_operations` |
+//! | `password.rs` | `payment_passwords`, `password_codes` |
+//! | `daily.rs` | `daily_totals`, `daily_spendings` |
 //! | `anomaly.rs` | `anomalies` |
 //! | `gateway_call.rs` | `gateway_calls` |
 //! | `app.rs`, `channel_account.rs` | `apps`, `channel_accounts` |
@@ -32,12 +36,14 @@ mod app;
 mod attempt;
 mod audit;
 mod channel_account;
+mod daily;
 mod error;
 mod gateway_call;
 mod ledger;
 mod notification;
 mod outbox;
 mod page;
+mod password;
 mod payment;
 mod refund;
 mod row;
@@ -67,6 +73,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub use anomaly::AnomalyFilter;
 pub use audit::{AUDIT_BREAKS_MAX, AuditBreak, AuditFault, AuditRecord, AuditReport, NewAudit};
 pub use channel_account::SealedAccount;
+pub use daily::{NewSpending, Spent};
 pub use error::StoreError;
 pub use ledger::{
     Balances, BooksReport, DIFFERENCES_MAX, Difference, Movement, NewHold, Posted, StatementEntry,
@@ -78,6 +85,7 @@ pub use outbox::{
     OutboxContent, OutboxRow, OutboxTrace, ShardLease, WaitingRow,
 };
 pub use page::{PAGE_LIMIT_MAX, Page};
+pub use password::{PasswordCode, PaymentPassword};
 pub use payment::{PAYMENTS_OF_ORDER_MAX, PaymentFilter};
 pub use refund::RefundFilter;
 pub use schedule::{NextQuery, OpenOf};

@@ -186,6 +186,10 @@ fn kassa(database: &TestDatabase, clock: &Clock) -> (Kassa, EmbeddedQueue) {
         gateway_deps,
         settings,
         breakers: flows::synchronise::Breakers::default(),
+        passwords: flows::password::PasswordHasher::try_new(
+            &runtime::config::PasswordConfig::for_testing(),
+        )
+        .unwrap(),
         checkpoints: runtime::checkpoint::Checkpoints::none(),
     };
     (kassa, queue)

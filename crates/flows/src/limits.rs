@@ -1,0 +1,177 @@
+//! Limits: what an app allows a payer by each method, and what a user pays in a day.
+//!
+//! A day is one of the app's time zone. A payment counts on the day on which it is made; one that ends
+//! unpaid is taken out of that day again.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use kassa_core::app::App;
+use kassa_core::id::LegId;
+use kassa_core::ledger::{Amount, Unit};
+use kassa_core::limits::{Daily, LimitKind, Refused, Spending};
+use kassa_core::money::Points;
+use kassa_core::payment_config::PaymentConfig;
+use kassa_core::text::UserId;
+use runtime::store::{NewSpending, Spent, Tx};
+
+use crate::{Error, Kassa, Reason};
+
+/// Why a payer may not pay so, with the figures that the caller may show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LimitError {
+    /// The app does not allow the method.
+    #[error("the app does not allow payments by {method}")]
+    MethodDisabled {
+        /// `BALANCE`, `POINTS` or the channel.
+        method: &'static str,
+    },
+    /// Fewer points than a payment takes.
+    #[error("a payment takes at least {min}")]
+    PointsBelowMinimum {
+        /// The fewest.
+        min: Points,
+    },
+    /// The payment would bring its user above a limit.
+    #[error("the limit {limit} of {max} has {remaining} left")]
+    Exceeded {
+        /// Which limit.
+        limit: LimitKind,
+        /// The most.
+        max: Amount,
+        /// What was used of it.
+        used: Amount,
+        /// What is left of it.
+        remaining: Amount,
+        /// When it begins anew, if it does.
+        resets_at: Option<DateTime<Utc>>,
+    },
+}
+
+impl LimitError {
+    /// Why, in one word.
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::MethodDisabled { .. } => Reason::MethodDisabled,
+            Self::PointsBelowMinimum { .. } => Reason::PointsBelowMinimum,
+            Self::Exceeded { .. } => Reason::LimitExceeded,
+        }
+    }
+
+    /// What the caller may show.
+    pub(crate) fn figures(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::MethodDisabled { method } => vec![("method", (*method).to_owned())],
+            Self::PointsBelowMinimum { min } => vec![("points_min", min.to_decimal_string())],
+            Self::Exceeded {
+                limit,
+                max,
+                used,
+                remaining,
+                resets_at,
+            } => {
+                let mut figures = vec![
+                    ("limit", limit.as_str().to_owned()),
+                    ("unit", max.unit().to_string()),
+                    ("max", figure(*max)),
+                    ("used", figure(*used)),
+                    ("remaining", figure(*remaining)),
+                ];
+                let instant = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
+                figures.extend(resets_at.map(|at| ("resets_at", instant(at))));
+                figures
+            }
+        }
+    }
+}
+
+fn figure(amount: Amount) -> String {
+    match amount {
+        Amount::Money(money) => money.to_decimal_string(),
+        Amount::Points(points) => points.to_decimal_string(),
+    }
+}
+
+/// Whether the app allows these spendings, whatever its users paid before.
+///
+/// # Errors
+/// [`Error::Limit`], [`Error::UnitMismatch`], [`Error::AmountOutsideLimits`].
+pub fn check(config: &PaymentConfig, spendings: &[Spending]) -> Result<(), Error> {
+    spendings
+        .iter()
+        .try_for_each(|spending| spending.check(config).map_err(refusal))
+}
+
+/// Counts the legs of a new payment towards the daily totals of its user. A leg that was counted before
+/// is not counted again. What has no daily limit, or no user, is not counted.
+///
+/// The totals are locked from then on, in one order for all payments. After an error the transaction
+/// is to be dropped.
+///
+/// # Errors
+/// [`LimitError::Exceeded`], [`Error::Store`].
+pub async fn spend_in_tx(
+    kassa: &Kassa,
+    tx: &Tx,
+    app: &App,
+    user: Option<&UserId>,
+    spendings: &[(LegId, Spending)],
+) -> Result<(), Error> {
+    let Some(user) = user else { return Ok(()) };
+    let config = &app.policies.payment_config;
+    let mut counted: Vec<(LegId, Daily)> = spendings
+        .iter()
+        .filter_map(|(leg, spending)| Some((*leg, spending.daily(config)?)))
+        .collect();
+    counted.sort_by_key(|(_, daily)| (daily.method, daily.unit.code()));
+    let at = kassa.clock.now();
+    for (leg, daily) in counted {
+        let spending = NewSpending {
+            leg,
+            app: &app.id,
+            user,
+            day: config.time_zone.day_at(at),
+            daily,
+            at,
+        };
+        if let Spent::Above { used_minor } = tx.count_spending_in_tx(&spending).await? {
+            let amount = |minor| Amount::of(daily.unit, minor).map_err(Error::internal);
+            let exceeded = LimitError::Exceeded {
+                limit: daily.kind,
+                max: amount(daily.max_minor)?,
+                used: amount(used_minor)?,
+                remaining: amount(daily.max_minor.saturating_sub(used_minor).max(0))?,
+                resets_at: config.time_zone.day_end(at),
+            };
+            return Err(exceeded.into());
+        }
+    }
+    Ok(())
+}
+
+/// Takes the legs of a payment that ended unpaid out of the daily totals again. Legs that are not
+/// counted, or not any more, are left alone.
+///
+/// # Errors
+/// [`Error::Store`].
+pub async fn release_in_tx(kassa: &Kassa, tx: &Tx, legs: &[LegId]) -> Result<(), Error> {
+    Ok(tx.release_spendings_in_tx(legs, kassa.clock.now()).await?)
+}
+
+fn refusal(refused: Refused) -> Error {
+    match refused {
+        Refused::Disabled { method } => LimitError::MethodDisabled { method }.into(),
+        Refused::Currency { expected, found } => Error::UnitMismatch {
+            expected: Unit::Currency(expected),
+            found: Unit::Currency(found),
+        },
+        Refused::Amount { min, max } => Error::AmountOutsideLimits { min, max },
+        Refused::PointsBelow { min } => LimitError::PointsBelowMinimum { min }.into(),
+        Refused::PointsAbove { max } => LimitError::Exceeded {
+            limit: LimitKind::PointsPerOrder,
+            max: Amount::Points(max),
+            used: Amount::Points(Points::zero()),
+            remaining: Amount::Points(max),
+            resets_at: None,
+        }
+        .into(),
+    }
+}
