@@ -1,6 +1,8 @@
 //! What a script stands on: a simulator that it may drive, the calls that our adapter made, and a
 //! whole Kassa with open payments that its callbacks may pay.
 
+use std::path::PathBuf;
+
 use kassa::node::seed;
 use kassa::spec::account::AccountSpec;
 use kassa_core::Clock;
@@ -75,8 +77,7 @@ impl Ground {
             "sandbox": self.sandbox.base_url(),
             "sink": format!("{}/sink", self.recorder.base_url()),
             "keys": binaries::root().join("crates/sandbox/testkeys"),
-            "vectors": binaries::root().join("crates/gateways/src")
-                .join(self.gateway.as_str().to_lowercase()).join("testdata"),
+            "vectors": vectors(self.gateway),
             "accounts": accounts,
             "deeds": self.deeds,
             "kassa_sandbox": self.app.node().sandbox().expect("a sandbox").base_url(),
@@ -98,6 +99,18 @@ impl Ground {
         self.sandbox.stop().await;
         self.app.finish().await;
     }
+}
+
+/// What a script is given that looks at vectors only.
+pub(crate) fn vectors_only(gateway: GatewayName) -> Value {
+    json!({ "vectors": vectors(gateway) })
+}
+
+/// The folder of the vectors that the room's own tests run.
+fn vectors(gateway: GatewayName) -> PathBuf {
+    let rooms = binaries::root().join("crates/gateways/src");
+    let room = rooms.join(gateway.as_str().to_lowercase());
+    room.join("testdata")
 }
 
 /// One open payment of Kassa's over an account, and where its callbacks go.

@@ -6,6 +6,7 @@
 //! | judges | it verifies what our adapter sends or gives to the payer's client, and refuses it altered |
 //! | reads | it verifies and reads the callbacks of our simulator |
 //! | signs | it makes callbacks that our ingress takes and that pay, and altered ones that it refuses |
+//! | agrees | it signs, takes and refuses the vectors that the room's own tests run, alike |
 //!
 //! `proofs.toml` says what is proven by what; `docs/gateways.md` shows it. A script that proves less
 //! or more than the table says fails the suite, and so does an operation that nothing proves.
@@ -24,8 +25,10 @@ use std::collections::BTreeSet;
 
 use gateways::registry;
 use kassa_core::channel::GatewayName;
+use serde_json::Value;
 
 use ground::Ground;
+use script::Told;
 use table::{Check, Table};
 
 /// Runs every script of one gateway, each over the same recorded calls of our adapter.
@@ -35,16 +38,31 @@ async fn conforms(gateway: GatewayName) {
     assert!(!software.is_empty(), "{gateway}: no software proves it");
     let ground = Ground::start(gateway, software.len()).await;
     for (turn, name) in software.iter().enumerate() {
-        let expected: BTreeSet<Check> = table.checks_of(gateway, name);
-        let input = ground.input(turn);
-        let told = script::run(gateway, name, table.software(name), &input).await;
-        assert_eq!(
-            told.proven, expected,
-            "{name} proves something else than proofs.toml says"
-        );
+        let told = proves(&table, gateway, name, &ground.input(turn)).await;
         ground.assert_settled(&told.settled).await;
     }
     Box::pin(ground.finish()).await;
+}
+
+/// Runs every script of a gateway whose software looks at vectors only.
+async fn agrees(gateway: GatewayName) {
+    let table = Table::read();
+    let software = table.software_of(gateway);
+    assert!(!software.is_empty(), "{gateway}: no software proves it");
+    for name in &software {
+        proves(&table, gateway, name, &ground::vectors_only(gateway)).await;
+    }
+}
+
+/// Runs one script, which has to prove what the table says, no less and no more.
+async fn proves(table: &Table, gateway: GatewayName, name: &str, input: &Value) -> Told {
+    let expected: BTreeSet<Check> = table.checks_of(gateway, name);
+    let told = script::run(gateway, name, table.software(name), input).await;
+    assert_eq!(
+        told.proven, expected,
+        "{name} proves something else than proofs.toml says"
+    );
+    told
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -55,6 +73,16 @@ async fn alipay_is_what_other_software_takes_it_for() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn wechat_v3_is_what_other_software_takes_it_for() {
     Box::pin(conforms(GatewayName::WechatV3)).await;
+}
+
+#[tokio::test]
+async fn wechat_v2_agrees_with_other_software() {
+    agrees(GatewayName::WechatV2).await;
+}
+
+#[tokio::test]
+async fn baidu_agrees_with_other_software() {
+    agrees(GatewayName::Baidu).await;
 }
 
 #[test]

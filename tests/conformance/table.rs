@@ -36,6 +36,7 @@ struct Proof {
     judges: Vec<String>,
     reads: Vec<String>,
     signs: Vec<String>,
+    agrees: Vec<String>,
     /// Vectors that were made by other software, which the room's own tests run.
     vectors: Option<String>,
     /// Why nobody but ourselves proves it.
@@ -43,12 +44,13 @@ struct Proof {
 }
 
 impl Proof {
-    fn ways(&self) -> [(&'static str, &Vec<String>); 4] {
+    fn ways(&self) -> [(&'static str, &Vec<String>); 5] {
         [
             ("drives", &self.drives),
             ("judges", &self.judges),
             ("reads", &self.reads),
             ("signs", &self.signs),
+            ("agrees", &self.agrees),
         ]
     }
 

@@ -20,7 +20,8 @@ const HEAD: &str = "# Gateways\n\n\
     - *judges*: the software verifies what our adapter sends or gives to the payer's client, and refuses it altered\n\
     - *reads*: the software verifies and reads the callbacks of our simulator\n\
     - *signs*: the software makes callbacks that our ingress takes and that pay, and altered ones that it refuses\n\
-    - *vectors*: the room's own tests run examples that other software made\n";
+    - *agrees*: the software signs, takes and refuses the vectors that the room's own tests run, alike\n\
+    - *vectors*: the room's own tests run examples that other software made, which is not run here\n";
 
 /// Operations in the order of a payment's life.
 const OPERATIONS: [&str; 10] = [

@@ -68,6 +68,9 @@ const callbacks = async (number) => {
   return JSON.parse(answer.body).filter((callback) => callback.out_trade_no === number);
 };
 
+// The examples that the room's own tests run.
+const vectors = (name = 'vectors') => JSON.parse(fs.readFileSync(`${GROUND.vectors}/${name}.json`, 'utf8'));
+
 // What our adapter did.
 const deeds = (operation, account) => {
   const is = (deed) => deed.operation === operation && (!account || deed.account === account);
@@ -89,5 +92,5 @@ let numbers = 0;
 const number = (prefix) => `${prefix}${Date.now()}${(numbers += 1)}`;
 
 module.exports = {
-  GROUND, EVERY, assert, version, settled, check, refuses, key, request, post, control, callbacks, deeds, form, number,
+  GROUND, EVERY, assert, version, settled, check, refuses, key, request, post, control, callbacks, vectors, deeds, form, number,
 };

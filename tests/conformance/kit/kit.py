@@ -92,6 +92,12 @@ def callbacks(number):
     return [callback for callback in json.loads(text) if callback["out_trade_no"] == number]
 
 
+def vectors(name="vectors"):
+    """The examples that the room's own tests run."""
+    with open(f"{GROUND['vectors']}/{name}.json", encoding="utf-8") as file:
+        return json.load(file)
+
+
 def deeds(operation, account=None):
     """What our adapter did."""
     found = [
