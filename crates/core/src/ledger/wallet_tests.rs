@@ -1,3 +1,5 @@
+//! The booking rules of wallets, and how holds end.
+
 use chrono::DateTime;
 use proptest::prelude::*;
 use uuid::Uuid;

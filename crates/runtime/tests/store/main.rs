@@ -14,3 +14,4 @@ mod refund;
 mod schema;
 mod support;
 mod wallet;
+mod wallet_property;
