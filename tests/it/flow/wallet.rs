@@ -441,3 +441,37 @@ async fn transfers_in_opposite_directions_at_once_lose_nothing() {
     app.settle().await;
     app.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn points_expire_by_the_apps_policy_and_those_from_before_it_do_not() {
+    let app = TestApp::start().await;
+    let mut wallets = app.shop.wallets();
+    let grant = |id: &str, amount: &str| v1::CreditWalletRequest {
+        amount: Some(v1::credit_wallet_request::Amount::Points(points(amount))),
+        ..credit(id, "u1", "1.00")
+    };
+    wallets.credit_wallet(grant("g1", "30")).await.unwrap();
+    let store = &app.kassa().store;
+    let mut shop = store.find_app(&app.shop.app).await.unwrap().unwrap();
+    shop.policies.payment_config.points.expiry_days = Some(10);
+    let tx = store.begin().await.unwrap();
+    tx.upsert_app_in_tx(&shop).await.unwrap();
+    tx.commit().await.unwrap();
+    wallets.credit_wallet(grant("g2", "20")).await.unwrap();
+    assert_eq!(flows::wallet::expire_due(app.kassa(), 10).await.unwrap(), 0);
+    app.clock.advance(chrono::TimeDelta::days(10));
+    assert_eq!(flows::wallet::expire_due(app.kassa(), 10).await.unwrap(), 1);
+    assert_eq!(flows::wallet::expire_due(app.kassa(), 10).await.unwrap(), 0);
+    let left = wallet(&app.shop, "u1").await;
+    assert_eq!(left.points.unwrap().balance, Some(points("30.00")));
+    let statement = entries(&app.shop, "u1", "POINTS").await;
+    assert_eq!(statement[0].kind(), WalletEntryKind::Expiry);
+    assert_eq!(statement[0].points, Some(points("20.00")));
+    app.settle().await;
+    let told = kinds(&app.events_of(&left.wallet_id).await);
+    assert_eq!(
+        told.last().map(String::as_str),
+        Some("wallet.points_expired")
+    );
+    app.finish().await;
+}

@@ -2,6 +2,9 @@
 //!
 //! A wallet's row is locked by whoever takes something out, before its accounts: so a freeze waits for
 //! what is under way, and what comes after it is refused. Bringing something in needs no lock of it.
+//!
+//! Of an app's policies one concerns what is in wallets: after how many days points expire. Off by
+//! default, it holds for points that come in while it is on; refunded points begin their days anew.
 
 mod book;
 mod credit;

@@ -15,8 +15,8 @@ use kassa_core::refund::{RefundSource, RefundTransaction};
 use kassa_core::wallet::{Wallet, WalletKey};
 use runtime::store::{Locked, Movement, NewHold, Posted, Tx};
 
-use super::{book_in_tx, lock_for_spending_in_tx};
 use super::operate::tell_changed_in_tx;
+use super::{book_in_tx, lock_for_spending_in_tx};
 use crate::payment::is_top_up;
 use crate::{Error, Kassa};
 

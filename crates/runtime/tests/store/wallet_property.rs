@@ -14,7 +14,9 @@ use runtime::store::{Movement, NewHold, StoreError};
 use crate::support::{World, cny};
 use crate::wallet::{points, wallet};
 
-const USERS: [&str; 2] = ["u1", "u2"];
+const FIRST: &str = "u1";
+const SECOND: &str = "u2";
+const USERS: [&str; 2] = [FIRST, SECOND];
 
 /// One thing that is done.
 #[derive(Debug, Clone)]
@@ -157,10 +159,10 @@ fn movement(
     let cause = id.to_string();
     let taker = wallet(
         world,
-        if key.user_id.as_str() == USERS[0] {
-            USERS[1]
+        if key.user_id.as_str() == FIRST {
+            SECOND
         } else {
-            USERS[0]
+            FIRST
         },
     );
     Some(match act {
