@@ -23,6 +23,7 @@ pub mod payment_password;
 pub mod payment_transaction;
 pub mod points_lot;
 pub mod queue_message;
+pub mod refund_leg;
 pub mod refund_transaction;
 pub mod wallet;
 pub mod wallet_operation;

@@ -16,6 +16,15 @@ pub struct Model {
     /// ISO 4217 code of the row's amounts.
     pub currency: String,
     pub status: String,
+    /// Hundredths of points; only of a leg that is paid with points.
+    pub points_minor: Option<i64>,
+    /// The rate of the points: so many hundredths of points …
+    pub rate_points_minor: Option<i64>,
+    /// … are worth so many minor units of the row's currency.
+    pub rate_money_minor: Option<i64>,
+    pub hold_id: Option<String>,
+    pub amount_refunded_minor: i64,
+    pub amount_refund_reserved_minor: i64,
 }
 
 /// None: every query names what it reads.

@@ -26,7 +26,8 @@ pub struct Model {
     pub status: String,
     /// Whether it keeps other transactions from its business order; never set again once cleared.
     pub occupies_order: bool,
-    pub current_attempt_id: String,
+    /// None, if no gateway takes part.
+    pub current_attempt_id: Option<String>,
     #[sea_orm(column_type = "Text", nullable)]
     pub gateway_transaction_id: Option<String>,
     #[sea_orm(column_type = "Text", nullable)]
@@ -51,6 +52,8 @@ pub struct Model {
     /// Grows with every change.
     pub version: i64,
     pub event_sequence: i64,
+    /// Whether its legs say more than the row itself: some are paid out of wallets.
+    pub has_internal_legs: bool,
 }
 
 /// None: every query names what it reads.

@@ -12,8 +12,9 @@ pub struct Model {
     pub app_id: String,
     pub original_transaction_id: String,
     pub leg_id: String,
-    pub attempt_id: String,
-    pub channel_account_id: String,
+    /// None, if no gateway takes part.
+    pub attempt_id: Option<String>,
+    pub channel_account_id: Option<String>,
     pub business_refund_id: Option<String>,
     pub request_fingerprint: String,
     pub refund_number: String,
@@ -44,6 +45,10 @@ pub struct Model {
     pub source: String,
     /// The anomaly whose money it gives back.
     pub anomaly_id: Option<String>,
+    /// What of it goes through a gateway; NULL of a row that is older than parts.
+    pub gateway_amount_minor: Option<i64>,
+    /// Whether it has rows in `refund_legs`.
+    pub has_legs: bool,
 }
 
 /// None: every query names what it reads.

@@ -18,6 +18,7 @@ mod m0010_synchronisation;
 mod m0011_codes;
 mod m0012_wallets;
 mod m0013_passwords;
+mod m0014_mixed_payments;
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{
@@ -48,6 +49,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0011_codes::Migration),
             Box::new(m0012_wallets::Migration),
             Box::new(m0013_passwords::Migration),
+            Box::new(m0014_mixed_payments::Migration),
         ]
     }
 }

@@ -193,6 +193,7 @@ pub fn refund_request(id: &str, business_refund_id: &str, amount: &str) -> v1::C
         business_refund_id: business_refund_id.to_owned(),
         amount: Some(money(amount)),
         reason: "not to my taste".to_owned(),
+        ..Default::default()
     }
 }
 

@@ -8,6 +8,7 @@
 //! | [`world`] | what payers, gateways and workers do; looks behind the API |
 //! | [`caller`] | gRPC clients with a token |
 //! | [`wish`] | requests to create payments, ready-made and changeable |
+//! | [`wallet`] | wallets: filling them, legs, what is booked |
 //! | [`callback`] | callbacks posted by hand: altered, repeated |
 //! | [`event`] | events as business systems read them, from the API and from the broker |
 //! | [`checks`] | what must hold at the end of every test |
@@ -37,6 +38,7 @@ pub mod event;
 pub mod fault;
 pub mod hostile;
 pub mod simulation;
+pub mod wallet;
 pub mod wish;
 pub mod world;
 

@@ -34,7 +34,8 @@ impl TestApp {
             .find_payment(id)
             .await
             .expect("the store answers");
-        payment.expect("the payment").current_attempt_id.to_string()
+        let payment = payment.expect("the payment");
+        payment.current_attempt_id.expect("an attempt").to_string()
     }
 
     /// All attempts of a payment.

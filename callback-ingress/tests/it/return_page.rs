@@ -23,7 +23,7 @@ fn target(query: &str) -> String {
 /// The page of a payment, in English.
 async fn page_of(ingress: &TestIngress, wanted: &Wanted) -> String {
     let payment = insert(ingress, wanted).await;
-    let query = signed_return(&payment.current_attempt_id.to_string());
+    let query = signed_return(&payment.current_attempt_id.expect("an attempt").to_string());
     let answer = ingress.get(&target(&query), ENGLISH).await;
     assert_eq!(answer.status, 200);
     answer.text()
@@ -96,7 +96,7 @@ async fn every_state_has_its_words() {
 async fn the_page_speaks_the_payers_language() {
     let ingress = TestIngress::start().await;
     let payment = insert(&ingress, &Wanted::default()).await;
-    let query = signed_return(&payment.current_attempt_id.to_string());
+    let query = signed_return(&payment.current_attempt_id.expect("an attempt").to_string());
     for (wish, accept, heading, tag) in [
         ("", "zh-CN,zh;q=0.9,en;q=0.8", "支付成功", "zh-CN"),
         ("", "en-US", "Payment successful", "en"),
@@ -125,7 +125,7 @@ async fn an_open_order_refreshes_itself_and_asks_for_a_query_once() {
         ..Wanted::default()
     };
     let payment = insert(&ingress, &wanted).await;
-    let query = signed_return(&payment.current_attempt_id.to_string());
+    let query = signed_return(&payment.current_attempt_id.expect("an attempt").to_string());
     for refresh in ["", "&refresh=1", "&refresh=2", ""] {
         let html = ingress
             .get(&target(&format!("{query}{refresh}")), ENGLISH)
@@ -158,7 +158,9 @@ async fn the_refreshed_page_is_the_same_page() {
         ..Wanted::default()
     };
     let payment = insert(&ingress, &wanted).await;
-    let mut next = target(&signed_return(&payment.current_attempt_id.to_string()));
+    let mut next = target(&signed_return(
+        &payment.current_attempt_id.expect("an attempt").to_string(),
+    ));
     for refreshes in 1..=31 {
         let html = ingress.get(&next, ENGLISH).await.text();
         assert!(html.contains("88.88 CNY"), "{html}");
@@ -189,7 +191,7 @@ async fn the_page_is_shown_although_the_broker_is_away() {
 async fn a_forged_or_altered_query_shows_nothing() {
     let ingress = TestIngress::start().await;
     let payment = insert(&ingress, &Wanted::default()).await;
-    let number = payment.current_attempt_id.to_string();
+    let number = payment.current_attempt_id.expect("an attempt").to_string();
     let good = signed_return(&number);
     let other = AttemptId::new(&ingress.ids).to_string();
     let forged = [
@@ -237,7 +239,7 @@ async fn an_unknown_order_shows_nothing() {
 async fn an_order_of_another_account_shows_nothing() {
     let ingress = TestIngress::start().await;
     let payment = insert(&ingress, &Wanted::default()).await;
-    let query = signed_return(&payment.current_attempt_id.to_string());
+    let query = signed_return(&payment.current_attempt_id.expect("an attempt").to_string());
     let elsewhere = format!("/return/alipay/alipay-other?{query}");
     assert_neutral(&ingress.get(&elsewhere, ENGLISH).await);
     assert_neutral(
@@ -266,7 +268,7 @@ async fn while_the_database_is_away_nothing_is_shown_and_the_page_tries_again() 
         .close()
         .await
         .unwrap();
-    let query = signed_return(&payment.current_attempt_id.to_string());
+    let query = signed_return(&payment.current_attempt_id.expect("an attempt").to_string());
     let html = ingress.get(&target(&query), ENGLISH).await.text();
     assert!(
         html.contains(NEUTRAL) && html.contains("content=\"2;url=?"),

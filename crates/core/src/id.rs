@@ -86,6 +86,8 @@ ids! {
     AttemptId,
     /// A refund transaction. Its text form is the refund's request number at the gateway.
     RefundId,
+    /// What a refund gives back of one leg.
+    RefundLegId,
     /// A channel account.
     ChannelAccountId,
     /// A verified callback in the inbox.

@@ -27,6 +27,7 @@ fn payment_states() -> Vec<(String, PaymentState)> {
     let state = |status, paid, refunded, reserved| PaymentState {
         status,
         requested: cny(1000),
+        by_gateway: cny(1000),
         paid: cny(paid),
         refunded: cny(refunded),
         reserved: cny(reserved),

@@ -15,6 +15,7 @@ use runtime::store::StoreError;
 use crate::Reason;
 use crate::limits::LimitError;
 use crate::password::PasswordError;
+use crate::payment::LegError;
 
 /// When a caller should repeat a request whose outcome is not known.
 const RETRY_UNKNOWN: Duration = Duration::from_secs(2);
@@ -114,6 +115,9 @@ pub enum Error {
         /// Whose wallet.
         user_id: String,
     },
+    /// The legs of a payment or refund do not fit together.
+    #[error(transparent)]
+    Legs(#[from] LegError),
     /// The anomaly was dealt with in another way.
     #[error("anomaly {anomaly_id} was resolved by {resolution}")]
     AnomalyResolved {
@@ -228,6 +232,7 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::InvalidInput(_) => ErrorKind::InvalidInput,
+            Self::Legs(error) => error.kind(),
             Self::NotFound { .. } => ErrorKind::NotFound,
             Self::IdempotencyMismatch { .. } | Self::AlreadyExists { .. } => {
                 ErrorKind::AlreadyExists
@@ -266,6 +271,7 @@ impl Error {
             Self::RefundExceedsRefundable { .. } => Reason::RefundExceedsRefundable,
             Self::InsufficientFunds { .. } => Reason::InsufficientFunds,
             Self::WalletFrozen { .. } => Reason::WalletFrozen,
+            Self::Legs(error) => error.reason(),
             Self::AnomalyResolved { .. } => Reason::AnomalyResolved,
             Self::AnomalyAction { .. } => Reason::AnomalyAction,
             Self::NoChannelAccount { .. } => Reason::NoChannelAccount,
@@ -340,6 +346,7 @@ impl Error {
             } => refundable_figures(transaction_id, *refundable),
             Self::InsufficientFunds { user_id, available } => shortage(user_id, *available),
             Self::WalletFrozen { user_id } => vec![("user_id", user_id.clone())],
+            Self::Legs(error) => error.figures(),
             Self::AnomalyResolved {
                 anomaly_id,
                 resolution,

@@ -22,6 +22,16 @@ pub enum Reason {
     InsufficientFunds,
     /// The wallet is frozen: nothing goes out of it.
     WalletFrozen,
+    /// More than can be given back of one leg.
+    RefundExceedsLeg,
+    /// The refund cannot go to the payer's balance.
+    RefundToBalance,
+    /// The legs do not add up to the amount.
+    LegsDontAddUp,
+    /// More than one gateway is to pay.
+    TwoGatewayLegs,
+    /// Points and money do not agree at the app's rate.
+    PointsMismatch,
     /// The anomaly was dealt with in another way.
     AnomalyResolved,
     /// The action does not fit the anomaly: its kind, its gateway, or a refund under way.
@@ -90,6 +100,11 @@ impl Reason {
         Self::RefundExceedsRefundable,
         Self::InsufficientFunds,
         Self::WalletFrozen,
+        Self::RefundExceedsLeg,
+        Self::RefundToBalance,
+        Self::LegsDontAddUp,
+        Self::TwoGatewayLegs,
+        Self::PointsMismatch,
         Self::AnomalyResolved,
         Self::AnomalyAction,
         Self::NoChannelAccount,
@@ -131,6 +146,11 @@ impl Reason {
             Self::RefundExceedsRefundable => "REFUND_EXCEEDS_REFUNDABLE",
             Self::InsufficientFunds => "INSUFFICIENT_FUNDS",
             Self::WalletFrozen => "WALLET_FROZEN",
+            Self::RefundExceedsLeg => "REFUND_EXCEEDS_LEG",
+            Self::RefundToBalance => "REFUND_TO_BALANCE",
+            Self::LegsDontAddUp => "LEGS_DONT_ADD_UP",
+            Self::TwoGatewayLegs => "TWO_GATEWAY_LEGS",
+            Self::PointsMismatch => "POINTS_MISMATCH",
             Self::AnomalyResolved => "ANOMALY_RESOLVED",
             Self::AnomalyAction => "ANOMALY_ACTION",
             Self::NoChannelAccount => "NO_CHANNEL_ACCOUNT",

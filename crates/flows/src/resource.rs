@@ -7,8 +7,12 @@ use kassa_core::anomaly::{Anomaly, AnomalyKind, AnomalyStatus, ResolutionAction}
 use kassa_core::channel::{Channel, GatewayName, Method};
 use kassa_core::money::MoneyError;
 use kassa_core::password::CodePurpose;
-use kassa_core::payment::{BaiduOrder, Failure, PaymentStatus, PaymentTransaction, PrepayInfo};
-use kassa_core::refund::{RefundSource, RefundStatus, RefundTransaction};
+use kassa_core::payment::{
+    BaiduOrder, Failure, Leg, LegStatus, PaymentStatus, PaymentTransaction, PrepayInfo,
+};
+use kassa_core::refund::{
+    RefundDestination, RefundLeg, RefundSource, RefundStatus, RefundTransaction,
+};
 use kassa_core::{Money, Points};
 use proto::v1;
 use serde_json::Value;
@@ -47,7 +51,51 @@ pub fn payment(payment: &PaymentTransaction) -> Result<v1::PaymentTransaction, M
         paid_time: payment.paid_at.map(time),
         close_time: payment.closed_at.map(time),
         version: payment.version,
+        legs: legs(payment)?,
     })
+}
+
+fn legs(payment: &PaymentTransaction) -> Result<Vec<v1::PaymentLeg>, MoneyError> {
+    if payment.legs.is_empty() {
+        // The only leg is the whole of it.
+        return Ok(vec![v1::PaymentLeg {
+            leg_no: 1,
+            payment_channel: channel(payment.channel).into(),
+            payment_method: method(payment.method).into(),
+            amount: Some(money(payment.amount_requested)),
+            points: None,
+            status: leg_status(LegStatus::of(payment.status)).into(),
+            amount_refunded: Some(money(payment.amount_refunded)),
+            amount_refundable: Some(money(payment.amount_refundable()?)),
+        }]);
+    }
+    payment.legs.iter().map(leg).collect()
+}
+
+fn leg(leg: &Leg) -> Result<v1::PaymentLeg, MoneyError> {
+    let refundable = match leg.status {
+        LegStatus::Paid => leg.amount_refundable()?,
+        LegStatus::Pending | LegStatus::Ended => Money::zero(leg.amount.currency()),
+    };
+    Ok(v1::PaymentLeg {
+        leg_no: leg.leg_no,
+        payment_channel: channel(leg.channel).into(),
+        payment_method: method(leg.method).into(),
+        amount: Some(money(leg.amount)),
+        points: leg.points.map(|paid| points(paid.points)),
+        status: leg_status(leg.status).into(),
+        amount_refunded: Some(money(leg.amount_refunded)),
+        amount_refundable: Some(money(refundable)),
+    })
+}
+
+/// Where a leg stands.
+pub fn leg_status(status: LegStatus) -> v1::PaymentLegStatus {
+    match status {
+        LegStatus::Pending => v1::PaymentLegStatus::Pending,
+        LegStatus::Paid => v1::PaymentLegStatus::Paid,
+        LegStatus::Ended => v1::PaymentLegStatus::Ended,
+    }
 }
 
 /// A refund as the API shows it.
@@ -69,6 +117,25 @@ pub fn refund(refund: &RefundTransaction) -> v1::RefundTransaction {
         version: refund.version,
         source: refund_source(refund.source).into(),
         anomaly_id: text(refund.anomaly_id.as_ref()),
+        legs: refund.legs.iter().map(refund_leg).collect(),
+    }
+}
+
+fn refund_leg(leg: &RefundLeg) -> v1::RefundLeg {
+    v1::RefundLeg {
+        leg_no: leg.leg_no,
+        payment_channel: channel(leg.channel).into(),
+        amount: Some(money(leg.amount)),
+        points: leg.points.map(points),
+        destination: refund_destination(leg.destination).into(),
+    }
+}
+
+/// Where a part of a refund goes.
+pub fn refund_destination(destination: RefundDestination) -> v1::RefundDestination {
+    match destination {
+        RefundDestination::Original => v1::RefundDestination::Original,
+        RefundDestination::Balance => v1::RefundDestination::Balance,
     }
 }
 
@@ -157,6 +224,8 @@ pub fn channel(channel: Channel) -> v1::PaymentChannel {
         Channel::WechatPay => v1::PaymentChannel::WechatPay,
         Channel::Baidu => v1::PaymentChannel::Baidu,
         Channel::Unionpay => v1::PaymentChannel::Unionpay,
+        Channel::Balance => v1::PaymentChannel::Balance,
+        Channel::Points => v1::PaymentChannel::Points,
     }
 }
 
@@ -169,6 +238,7 @@ pub fn method(method: Method) -> v1::PaymentMethod {
         Method::App => v1::PaymentMethod::App,
         Method::Jsapi => v1::PaymentMethod::Jsapi,
         Method::MiniProgram => v1::PaymentMethod::MiniProgram,
+        Method::Wallet => v1::PaymentMethod::Wallet,
     }
 }
 

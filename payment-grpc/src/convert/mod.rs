@@ -8,6 +8,7 @@ mod channel_settings;
 pub(crate) mod event;
 pub(crate) mod explain;
 mod fields;
+mod legs;
 pub(crate) mod operations;
 mod page_token;
 pub(crate) mod password;

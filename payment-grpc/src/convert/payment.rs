@@ -9,6 +9,7 @@ use flows::payment::{
     violations,
 };
 use flows::{Page, resource};
+use kassa_core::Secret;
 use kassa_core::channel::{Channel, Method};
 use kassa_core::id::TransactionId;
 use kassa_core::payment::{PaymentStatus, PaymentTransaction};
@@ -24,6 +25,7 @@ use runtime::store::PaymentFilter;
 use url::Url;
 
 use super::fields::Fields;
+use super::legs;
 use super::page_token::{self, Binding};
 use super::{Paging, page};
 use crate::error::Error;
@@ -54,9 +56,8 @@ pub(crate) fn create(request: &v1::CreatePaymentRequest) -> Result<CreatePayment
         BusinessOrderType::try_new,
     );
     let user_id = fields.optional("user_id", &request.user_id, UserId::try_new);
-    let channel = fields.choice("payment_channel", request.payment_channel, channel);
-    let method = fields.choice("payment_method", request.payment_method, method);
     let amount = fields.money("amount", request.amount.as_ref());
+    let way = legs::read(&mut fields, request, amount);
     let subject = fields.required("subject", &request.subject, Subject::try_new);
     let payer = payer(&mut fields, request.payer.as_ref());
     let client_ip = fields.optional("client_ip", &request.client_ip, client_ip);
@@ -70,9 +71,9 @@ pub(crate) fn create(request: &v1::CreatePaymentRequest) -> Result<CreatePayment
     );
     let (openid, buyer_id) = given_payer(request.payer.as_ref());
     fields.extend(violations(&Draft {
-        channel,
-        method,
-        amount,
+        channel: way.channel,
+        method: way.method,
+        amount: way.amount,
         openid,
         buyer_id,
         has_client_ip: !request.client_ip.is_empty(),
@@ -84,8 +85,8 @@ pub(crate) fn create(request: &v1::CreatePaymentRequest) -> Result<CreatePayment
             business_order_id: business_order_id?,
             business_order_type,
             user_id,
-            channel: channel?,
-            method: method?,
+            channel: way.channel?,
+            method: way.method?,
             amount: amount?,
             subject: subject?,
             payer,
@@ -94,22 +95,31 @@ pub(crate) fn create(request: &v1::CreatePaymentRequest) -> Result<CreatePayment
             time_to_expiry: time_to_expiry?,
             metadata,
             channel_account,
+            legs: way.legs,
+            payment_password: password(&request.payment_password),
         })
     };
     fields.finish(complete())
 }
 
-fn channel(channel: v1::PaymentChannel) -> Option<Channel> {
+/// The payer's password, if one was given; nothing about it is judged here.
+fn password(text: &str) -> Option<Secret> {
+    (!text.is_empty()).then(|| Secret::new(text.to_owned()))
+}
+
+pub(super) fn channel(channel: v1::PaymentChannel) -> Option<Channel> {
     match channel {
         v1::PaymentChannel::Unspecified => None,
         v1::PaymentChannel::Alipay => Some(Channel::Alipay),
         v1::PaymentChannel::WechatPay => Some(Channel::WechatPay),
         v1::PaymentChannel::Baidu => Some(Channel::Baidu),
         v1::PaymentChannel::Unionpay => Some(Channel::Unionpay),
+        v1::PaymentChannel::Balance => Some(Channel::Balance),
+        v1::PaymentChannel::Points => Some(Channel::Points),
     }
 }
 
-fn method(method: v1::PaymentMethod) -> Option<Method> {
+pub(super) fn method(method: v1::PaymentMethod) -> Option<Method> {
     match method {
         v1::PaymentMethod::Unspecified => None,
         v1::PaymentMethod::Qr => Some(Method::Qr),
@@ -118,6 +128,7 @@ fn method(method: v1::PaymentMethod) -> Option<Method> {
         v1::PaymentMethod::App => Some(Method::App),
         v1::PaymentMethod::Jsapi => Some(Method::Jsapi),
         v1::PaymentMethod::MiniProgram => Some(Method::MiniProgram),
+        v1::PaymentMethod::Wallet => Some(Method::Wallet),
     }
 }
 

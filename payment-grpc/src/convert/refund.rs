@@ -1,7 +1,8 @@
 //! Refunds: requests in, answers out.
 
-use flows::refund::{CreateRefund, ListRefunds, RefundKey};
+use flows::refund::{CreateRefund, ListRefunds, RefundKey, RefundShare};
 use flows::{Page, resource};
+use kassa_core::payment::LEGS_MAX;
 use kassa_core::refund::{RefundStatus, RefundTransaction};
 use kassa_core::text::{BusinessRefundId, RefundReason};
 use proto::v1;
@@ -27,15 +28,32 @@ pub(crate) fn create(request: &v1::CreateRefundRequest) -> Result<CreateRefund, 
         fields.wrong("amount.amount", "must be more than zero");
     }
     let reason = fields.optional("reason", &request.reason, RefundReason::try_new);
+    let legs = legs(&mut fields, &request.legs);
     let complete = || {
         Some(CreateRefund {
             transaction_id: transaction_id?,
             business_refund_id: business_refund_id?,
             amount: amount?,
             reason,
+            legs,
+            to_balance: request.to_balance,
         })
     };
     fields.finish(complete())
+}
+
+fn legs(fields: &mut Fields, legs: &[v1::RefundLegRequest]) -> Vec<RefundShare> {
+    if legs.len() > LEGS_MAX {
+        fields.wrong("legs", format!("must be {LEGS_MAX} at most"));
+    }
+    let share = |leg: &v1::RefundLegRequest| {
+        let amount = fields.money("legs.amount", leg.amount.as_ref())?;
+        Some(RefundShare {
+            leg_no: leg.leg_no,
+            amount,
+        })
+    };
+    legs.iter().take(LEGS_MAX).filter_map(share).collect()
 }
 
 /// Reads which refund is wanted.

@@ -86,6 +86,7 @@ fn every_bad_field_is_named_at_once() {
             .map(|n| (format!("{n:041}"), String::new()))
             .collect(),
         channel_account: "Main".to_owned(),
+        ..Default::default()
     };
     insta::assert_snapshot!(found(payment::create(&request)).join("\n"));
 }
@@ -457,6 +458,7 @@ fn a_refund_of_nothing_is_refused() {
             currency_code: "CNY".to_owned(),
         }),
         reason: "r".repeat(81),
+        ..Default::default()
     };
     let wrong = found(refund::create(&request));
     assert_eq!(

@@ -1,6 +1,7 @@
 //! `payment.v1.PaymentService`.
 
 use flows::payment::{self, PaymentKey};
+use flows::resource;
 use futures_util::stream;
 use kassa_core::id::TransactionId;
 use kassa_core::payment::{PaymentStatus, PaymentTransaction};
@@ -33,6 +34,8 @@ impl PaymentService for Services {
             Ok(v1::CreatePaymentResponse {
                 transaction,
                 prepay_info,
+                remaining_balance: view.remaining.balance.map(resource::money),
+                remaining_points: view.remaining.points.map(resource::points),
             })
         };
         call.answer(done.await)

@@ -151,6 +151,7 @@ async fn not_found(client: &Caller, id: &str) -> Vec<(&'static str, Status)> {
         business_refund_id: "refund-1".to_owned(),
         amount: Some(money("1.00")),
         reason: String::new(),
+        ..Default::default()
     };
     let get = client
         .call::<_, ()>(GET, v1::GetPaymentRequest { key })
@@ -210,6 +211,7 @@ async fn a_refund_of_an_unpaid_payment_says_which_state_stands_in_the_way() {
         business_refund_id: "refund-1".to_owned(),
         amount: Some(money("1.00")),
         reason: String::new(),
+        ..Default::default()
     };
     let path = "/payment.v1.RefundService/CreateRefund";
     let refused = client

@@ -39,7 +39,7 @@ fn is_way_to_pay(method: PaymentMethod, channel: PaymentChannel, prepay: Option<
         PaymentMethod::App => matches!(prepay, Some(Info::WechatAppParameters(_))),
         PaymentMethod::Jsapi => matches!(prepay, Some(Info::JsapiParameters(_))),
         PaymentMethod::MiniProgram => matches!(prepay, Some(Info::BaiduOrder(_))),
-        PaymentMethod::Unspecified => false,
+        PaymentMethod::Wallet | PaymentMethod::Unspecified => false,
     }
 }
 

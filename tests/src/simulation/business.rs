@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use chrono::TimeDelta;
 use flows::Kassa;
-use flows::payment::{CreatePayment, PaymentKey, PaymentView, RetryPayment};
+use flows::payment::{CreatePayment, LegsWanted, PaymentKey, PaymentView, RetryPayment};
 use flows::refund::CreateRefund;
 use kassa_core::ErrorKind;
 use kassa_core::app::App;
@@ -120,6 +120,8 @@ fn request(number: usize, script: &Script, accounts: &[Account]) -> CreatePaymen
         time_to_expiry: script.time_to_expiry,
         metadata: BTreeMap::new(),
         channel_account: Some(text(AccountCode::try_new(account.code))),
+        legs: LegsWanted::One,
+        payment_password: None,
     }
 }
 
@@ -171,6 +173,8 @@ impl Town {
             business_refund_id: text(BusinessRefundId::try_new(format!("r{payment}-{number}"))),
             amount: yuan((client.script.amount * share / 1_000).max(1)),
             reason: None,
+            legs: Vec::new(),
+            to_balance: false,
         };
         match (act, id) {
             (Act::Create, _) => {

@@ -50,11 +50,15 @@ pub(crate) async fn insert(ingress: &TestIngress, wanted: &Wanted) -> PaymentTra
         method: payment.method,
         amount: payment.amount_requested,
         status: LegStatus::Pending,
+        points: None,
+        hold_id: None,
+        amount_refunded: Money::zero(Currency::CNY),
+        amount_refund_reserved: Money::zero(Currency::CNY),
     };
     let attempt = attempt(ingress, &payment, &leg);
     let tx = ingress.database.store.begin().await.expect("a transaction");
     tx.upsert_app_in_tx(&app(&payment)).await.expect("an app");
-    tx.insert_payment_in_tx(&payment, &leg, &attempt)
+    tx.insert_payment_in_tx(&payment, &[leg], Some(&attempt))
         .await
         .expect("a payment");
     tx.commit().await.expect("committed");
@@ -92,6 +96,7 @@ fn payment(ingress: &TestIngress, wanted: &Wanted) -> PaymentTransaction {
         user_id: None,
         channel: Channel::Alipay,
         method: Method::Page,
+        legs: Vec::new(),
         amount_requested: amount,
         amount_paid: if wanted.status.is_paid() {
             amount
@@ -101,7 +106,7 @@ fn payment(ingress: &TestIngress, wanted: &Wanted) -> PaymentTransaction {
         amount_refunded: if is_refunded { amount } else { none },
         amount_refund_reserved: none,
         status: wanted.status,
-        current_attempt_id: AttemptId::new(ids),
+        current_attempt_id: Some(AttemptId::new(ids)),
         gateway_transaction_id: None,
         failure: None,
         subject: Subject::try_new(wanted.subject).expect("a subject"),
@@ -127,7 +132,7 @@ fn attempt(ingress: &TestIngress, payment: &PaymentTransaction, leg: &Leg) -> At
         next_query_at: None,
         query_count: 0,
         retry: None,
-        id: payment.current_attempt_id,
+        id: payment.current_attempt_id.expect("an attempt"),
         transaction_id: payment.id,
         leg_id: leg.id,
         attempt_no: 1,

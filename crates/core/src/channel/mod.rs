@@ -17,10 +17,22 @@ codes! {
         Baidu = "BAIDU",
         /// UnionPay.
         Unionpay = "UNIONPAY",
+        /// The payer's balance: money in a wallet that Kassa keeps.
+        Balance = "BALANCE",
+        /// The payer's points in a wallet that Kassa keeps.
+        Points = "POINTS",
     }
 }
 
 impl Channel {
+    /// Whether Kassa itself moves what is paid: no gateway is asked, and no channel account needed.
+    pub fn is_internal(self) -> bool {
+        match self {
+            Self::Balance | Self::Points => true,
+            Self::Alipay | Self::WechatPay | Self::Baidu | Self::Unionpay => false,
+        }
+    }
+
     /// The word in callback URLs: `/callbacks/{slug}/…`.
     pub fn slug(self) -> &'static str {
         match self {
@@ -28,6 +40,8 @@ impl Channel {
             Self::WechatPay => "wechat_pay",
             Self::Baidu => "baidu",
             Self::Unionpay => "unionpay",
+            Self::Balance => "balance",
+            Self::Points => "points",
         }
     }
 
@@ -55,6 +69,8 @@ codes! {
         Jsapi = "JSAPI",
         /// Inside the gateway's own app, by order information that its smart program hands over (Baidu).
         MiniProgram = "MINI_PROGRAM",
+        /// Out of the payer's wallet with Kassa: the only method of BALANCE and POINTS.
+        Wallet = "WALLET",
     }
 }
 

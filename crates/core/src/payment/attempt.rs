@@ -1,9 +1,9 @@
-//! Legs and attempts: which method pays how much, and each order placed at a gateway for it.
+//! Attempts: each order placed at a gateway for a leg.
 
 use chrono::{DateTime, Utc};
 
 use super::{Failure, PrepayInfo};
-use crate::channel::{Channel, Method};
+use crate::channel::Method;
 use crate::code::codes;
 use crate::id::{AttemptId, ChannelAccountId, LegId, TransactionId};
 use crate::money::Money;
@@ -11,37 +11,6 @@ use crate::text::{PayerId, RequestId};
 
 /// How many orders are placed for one payment at most, the first included.
 pub const ATTEMPTS_MAX: i32 = 10;
-
-codes! {
-    /// Where a leg stands.
-    LegStatus as "leg status" {
-        /// Not paid.
-        Pending = "PENDING",
-        /// Paid.
-        Paid = "PAID",
-        /// It will not be paid.
-        Ended = "ENDED",
-    }
-}
-
-/// The part of a transaction that one method pays.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Leg {
-    /// Our id.
-    pub id: LegId,
-    /// The transaction.
-    pub transaction_id: TransactionId,
-    /// 1 for the first.
-    pub leg_no: i32,
-    /// What the payer pays through.
-    pub channel: Channel,
-    /// How.
-    pub method: Method,
-    /// This leg's share of the amount.
-    pub amount: Money,
-    /// Where it stands.
-    pub status: LegStatus,
-}
 
 codes! {
     /// Where an attempt stands.

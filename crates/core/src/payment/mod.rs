@@ -2,21 +2,26 @@
 //!
 //! Invariants, held here and by constraints in the database:
 //! - `amount_paid` is zero or `amount_requested`;
-//! - `amount_refunded + amount_refund_reserved <= amount_paid`;
+//! - `amount_refunded + amount_refund_reserved <= amount_paid`, and the same of each leg;
+//! - the legs' amounts add up to `amount_requested`, and at most one leg is a gateway's;
 //! - the status changes only by [`decide`].
 
+mod allocate;
 mod attempt;
 mod fact;
+mod leg;
+#[cfg(test)]
+mod leg_tests;
 mod prepay;
 mod state;
 #[cfg(test)]
 mod tests;
 mod transaction;
 
-pub use attempt::{
-    ATTEMPTS_MAX, Attempt, AttemptFact, AttemptStatus, Leg, LegStatus, RetryRequest,
-};
+pub use allocate::{Share, Source, allocate, exact_points};
+pub use attempt::{ATTEMPTS_MAX, Attempt, AttemptFact, AttemptStatus, RetryRequest};
 pub use fact::PaymentFact;
+pub use leg::{LEGS_MAX, Leg, LegPoints, LegStatus};
 pub use prepay::{BaiduOrder, PrepayInfo};
 pub use state::{Applied, Decision, PaymentState, PaymentStatus, decide};
 pub use transaction::{Failure, PaymentTransaction};

@@ -55,6 +55,8 @@ pub struct PaymentState {
     pub status: PaymentStatus,
     /// What was asked for.
     pub requested: Money,
+    /// What a gateway is to collect of it; the rest is paid out of wallets with it.
+    pub by_gateway: Money,
     /// What was paid.
     pub paid: Money,
     /// What was given back.
@@ -142,7 +144,7 @@ fn paid(state: PaymentState, amount: Money, known: bool) -> Decision {
     if amount.currency() != state.requested.currency() {
         return Decision::Anomalous(AnomalyKind::CurrencyMismatch);
     }
-    if amount != state.requested {
+    if amount != state.by_gateway {
         return Decision::Anomalous(AnomalyKind::AmountMismatch);
     }
     if known {
@@ -150,12 +152,18 @@ fn paid(state: PaymentState, amount: Money, known: bool) -> Decision {
     }
     let after = PaymentState {
         status: PaymentStatus::PaidSuccess,
-        paid: amount,
+        paid: state.requested,
         ..state
     };
     match state.status {
         PaymentStatus::PendingCreate | PaymentStatus::PendingPayment => {
             applied(after, EventKind::PaymentSucceeded)
+        }
+        // What wallets were to pay is not held any more: the part that came pays nothing.
+        PaymentStatus::PaidFailed | PaymentStatus::Closed
+            if state.by_gateway != state.requested =>
+        {
+            Decision::Anomalous(AnomalyKind::LatePayment)
         }
         PaymentStatus::PaidFailed | PaymentStatus::Closed => Decision::Applied(Applied {
             state: after,

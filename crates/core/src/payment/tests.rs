@@ -13,6 +13,7 @@ fn pending(minor: i64) -> PaymentState {
     PaymentState {
         status: PaymentStatus::PendingPayment,
         requested: cny(minor),
+        by_gateway: cny(minor),
         paid: cny(0),
         refunded: cny(0),
         reserved: cny(0),
@@ -75,6 +76,38 @@ fn a_late_payment_is_real_money_and_an_anomaly() {
         assert_eq!(applied.state.status, PaymentStatus::PaidSuccess);
         assert_eq!(applied.anomaly, Some(AnomalyKind::LatePayment));
         assert_eq!(applied.event, EventKind::PaymentSucceeded);
+    }
+}
+
+#[test]
+fn the_gateways_part_of_a_mixed_payment_pays_all_of_it_and_no_other_amount_does() {
+    let mixed = PaymentState {
+        by_gateway: cny(400),
+        ..pending(1000)
+    };
+    let state = after(mixed, &paid(400));
+    assert_eq!(
+        (state.status, state.paid),
+        (PaymentStatus::PaidSuccess, cny(1000))
+    );
+    assert_eq!(
+        decide(mixed, &paid(1000)),
+        Decision::Anomalous(AnomalyKind::AmountMismatch)
+    );
+}
+
+#[test]
+fn the_late_part_of_a_mixed_payment_pays_nothing_and_is_an_anomaly() {
+    for status in [PaymentStatus::Closed, PaymentStatus::PaidFailed] {
+        let mixed = PaymentState {
+            status,
+            by_gateway: cny(400),
+            ..pending(1000)
+        };
+        assert_eq!(
+            decide(mixed, &paid(400)),
+            Decision::Anomalous(AnomalyKind::LatePayment)
+        );
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
 
-use super::{PaymentState, PaymentStatus};
+use super::{Leg, PaymentState, PaymentStatus};
 use crate::channel::{Channel, Method};
 use crate::id::{AttemptId, TransactionId};
 use crate::money::{Money, MoneyError};
@@ -28,10 +28,13 @@ pub struct PaymentTransaction {
     pub business_order_type: Option<BusinessOrderType>,
     /// Its user.
     pub user_id: Option<UserId>,
-    /// What the payer pays through.
+    /// What the payer pays through: the channel of the gateway's leg, else of the first.
     pub channel: Channel,
     /// How.
     pub method: Method,
+    /// Its legs, in order, if any of them is internal. Empty for a payment whose only leg is a
+    /// gateway's: that leg is the whole of it.
+    pub legs: Vec<Leg>,
     /// What is asked for.
     pub amount_requested: Money,
     /// What was paid: nothing, or what was asked for.
@@ -42,8 +45,9 @@ pub struct PaymentTransaction {
     pub amount_refund_reserved: Money,
     /// Where it stands.
     pub status: PaymentStatus,
-    /// The attempt that counts: the newest, or the one that was paid.
-    pub current_attempt_id: AttemptId,
+    /// The attempt that counts: the newest, or the one that was paid. A payment without a gateway's
+    /// leg has none.
+    pub current_attempt_id: Option<AttemptId>,
     /// The gateway's number of the paid order.
     pub gateway_transaction_id: Option<String>,
     /// Why it failed.
@@ -87,10 +91,35 @@ impl PaymentTransaction {
         PaymentState {
             status: self.status,
             requested: self.amount_requested,
+            by_gateway: self.amount_by_gateway(),
             paid: self.amount_paid,
             refunded: self.amount_refunded,
             reserved: self.amount_refund_reserved,
         }
+    }
+
+    /// The part that a gateway is to collect: all of it, unless internal legs pay the rest.
+    pub fn amount_by_gateway(&self) -> Money {
+        match self.gateway_leg() {
+            Some(leg) => leg.amount,
+            None if self.legs.is_empty() => self.amount_requested,
+            None => Money::zero(self.amount_requested.currency()),
+        }
+    }
+
+    /// The gateway's leg beside internal ones.
+    pub fn gateway_leg(&self) -> Option<&Leg> {
+        self.legs.iter().find(|leg| !leg.channel.is_internal())
+    }
+
+    /// The legs that are paid out of a wallet.
+    pub fn internal_legs(&self) -> impl Iterator<Item = &Leg> {
+        self.legs.iter().filter(|leg| leg.channel.is_internal())
+    }
+
+    /// Whether a gateway and wallets pay it together.
+    pub fn is_mixed(&self) -> bool {
+        self.gateway_leg().is_some() && self.internal_legs().next().is_some()
     }
 
     /// Paid minus refunded minus refunds under way.

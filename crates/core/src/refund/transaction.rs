@@ -3,9 +3,12 @@
 use chrono::{DateTime, Utc};
 
 use super::RefundStatus;
+use crate::channel::Channel;
 use crate::code::codes;
-use crate::id::{AnomalyId, AttemptId, ChannelAccountId, LegId, RefundId, TransactionId};
-use crate::money::Money;
+use crate::id::{
+    AnomalyId, AttemptId, ChannelAccountId, LegId, RefundId, RefundLegId, TransactionId,
+};
+use crate::money::{Money, Points};
 use crate::payment::Failure;
 use crate::text::{AppId, BusinessRefundId, RefundReason};
 
@@ -18,12 +21,13 @@ pub struct RefundTransaction {
     pub app_id: AppId,
     /// The payment.
     pub original_transaction_id: TransactionId,
-    /// The leg that it gives back.
+    /// The leg that it gives back: the gateway's, if that is one of several.
     pub leg_id: LegId,
-    /// The paid attempt.
-    pub attempt_id: AttemptId,
-    /// The account that was paid into.
-    pub channel_account_id: ChannelAccountId,
+    /// The part that goes back through a gateway; `None` if all of it goes to wallets.
+    pub route: Option<RefundRoute>,
+    /// What it gives back of which leg, in the legs' order. Empty for a refund that only gives back,
+    /// through its gateway, what a gateway alone was paid.
+    pub legs: Vec<RefundLeg>,
     /// The caller's own refund request; its idempotency key. A refund made at the gateway's console
     /// has none.
     pub business_refund_id: Option<BusinessRefundId>,
@@ -64,12 +68,61 @@ pub struct RefundTransaction {
     pub version: i64,
 }
 
+/// The way back through a gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RefundRoute {
+    /// The paid attempt.
+    pub attempt_id: AttemptId,
+    /// The account that was paid into.
+    pub channel_account_id: ChannelAccountId,
+    /// How much of the refund goes this way.
+    pub amount: Money,
+}
+
+/// What a refund gives back of one leg. All legs of a refund succeed or fail together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefundLeg {
+    /// Our id.
+    pub id: RefundLegId,
+    /// The payment's leg.
+    pub leg_id: LegId,
+    /// Its number in the payment.
+    pub leg_no: i32,
+    /// What it was paid through.
+    pub channel: Channel,
+    /// How much.
+    pub amount: Money,
+    /// How many points came back: known when the refund has succeeded.
+    pub points: Option<Points>,
+    /// Where it goes.
+    pub destination: RefundDestination,
+}
+
+codes! {
+    /// Where a part of a refund goes.
+    RefundDestination as "refund destination" {
+        /// Where it came from.
+        Original = "ORIGINAL",
+        /// To the payer's balance.
+        Balance = "BALANCE",
+    }
+}
+
+impl RefundTransaction {
+    /// What it gives back through `attempt`; nothing if that is not its way.
+    pub fn goes_through(&self, attempt: AttemptId) -> Option<Money> {
+        let route = self.route.filter(|route| route.attempt_id == attempt)?;
+        Some(route.amount)
+    }
+}
+
 codes! {
     /// Which money a refund gives back.
     RefundSource as "refund source" {
         /// What the transaction was paid with: it counts against what is refundable.
         Payment = "PAYMENT",
-        /// What was paid a second time, and is in suspense: nothing of the payment is touched.
+        /// What was paid beside what pays the transaction, and is in suspense: a second time, or the
+        /// gateway's part of a mixed payment after that had ended. Nothing of the payment is touched.
         Duplicate = "DUPLICATE",
     }
 }

@@ -4,7 +4,6 @@
 use chrono::TimeDelta;
 use kassa_core::Money;
 use kassa_core::anomaly::{Anomaly, AnomalyKind, ResolutionAction, ResolutionRequest};
-use kassa_core::id::AnomalyId;
 use kassa_core::payment::{Attempt, PaymentTransaction};
 use kassa_core::refund::{RefundSource, RefundStatus, RefundTransaction};
 use kassa_core::text::RefundReason;
@@ -12,6 +11,7 @@ use runtime::checkpoint::Checkpoint;
 use runtime::store::{Locked, Tx};
 
 use super::{KASSA, close_in_tx};
+use crate::refund::legs::Ways;
 use crate::refund::{NewRefund, record_refund_in_tx};
 use crate::{Error, Kassa};
 
@@ -95,7 +95,7 @@ pub(super) async fn give_back_in_tx(
     request: ResolutionRequest,
 ) -> Result<GivenBack, Error> {
     let attempt = attempt_in_tx(tx, payment.get(), anomaly.get()).await?;
-    let (source, left) = if anomaly.get().kind == AnomalyKind::DuplicatePayment {
+    let (source, left) = if is_in_suspense(payment.get(), anomaly.get()) {
         let left = left_of_duplicate_in_tx(tx, &attempt).await?;
         (RefundSource::Duplicate, left)
     } else {
@@ -124,7 +124,7 @@ pub(super) async fn give_back_in_tx(
         kassa,
         payment.get(),
         &attempt,
-        anomaly.get().id,
+        anomaly.get(),
         (source, amount),
     )?;
     record_refund_in_tx(kassa, tx, &refund, &request.by).await?;
@@ -149,12 +149,13 @@ fn new_refund(
     kassa: &Kassa,
     payment: &PaymentTransaction,
     attempt: &Attempt,
-    anomaly: AnomalyId,
+    anomaly: &Anomaly,
     (source, amount): (RefundSource, Money),
 ) -> Result<RefundTransaction, Error> {
-    let reason = match source {
-        RefundSource::Payment => LATE_REASON,
-        RefundSource::Duplicate => DUPLICATE_REASON,
+    let reason = if anomaly.kind == AnomalyKind::DuplicatePayment {
+        DUPLICATE_REASON
+    } else {
+        LATE_REASON
     };
     let wanted = NewRefund {
         business_refund_id: None,
@@ -162,9 +163,14 @@ fn new_refund(
         amount,
         reason: Some(RefundReason::try_new(reason).map_err(Error::internal)?),
         source,
-        anomaly_id: Some(anomaly),
+        anomaly_id: Some(anomaly.id),
     };
-    Ok(wanted.of(kassa, payment, attempt))
+    Ok(wanted.of(kassa, payment, Ways::through(attempt, amount)))
+}
+
+/// Whether the money is aside: it came a second time, or late for a mixed payment, which it did not pay.
+fn is_in_suspense(payment: &PaymentTransaction, anomaly: &Anomaly) -> bool {
+    anomaly.kind == AnomalyKind::DuplicatePayment || !payment.status.is_paid()
 }
 
 /// The order whose money the anomaly is about.
@@ -173,11 +179,11 @@ async fn attempt_in_tx(
     payment: &PaymentTransaction,
     anomaly: &Anomaly,
 ) -> Result<Attempt, Error> {
-    // Late money is the payment's own: it is given back through the order that paid it.
-    let id = if anomaly.kind == AnomalyKind::DuplicatePayment {
+    // Late money that paid is the payment's own: it is given back through the order that paid it.
+    let id = if is_in_suspense(payment, anomaly) {
         anomaly.attempt_id()
     } else {
-        Some(payment.current_attempt_id)
+        payment.current_attempt_id
     };
     let id = id.ok_or_else(|| Error::internal("an anomaly without its order"))?;
     let attempt = tx.find_attempt_in_tx(id).await?;

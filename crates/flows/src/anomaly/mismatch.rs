@@ -29,7 +29,7 @@ pub(super) async fn end_order(kassa: &Kassa, anomaly: &Anomaly) -> Result<(), Er
         return Ok(());
     };
     let payment = kassa.store.find_payment(attempt.transaction_id).await?;
-    let is_current = payment.is_some_and(|payment| payment.current_attempt_id == id);
+    let is_current = payment.is_some_and(|payment| payment.current_attempt_id == Some(id));
     close::end(kassa, &attempt, is_current).await
 }
 

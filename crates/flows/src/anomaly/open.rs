@@ -39,7 +39,7 @@ impl Finding {
             PaymentFact::Unpaid => ("UNPAID", String::new()),
         };
         let gateway_transaction_id = attempt.gateway_transaction_id.clone();
-        let evidence = json!({
+        let mut evidence = json!({
             "attempt_id": attempt.id.to_string(),
             "attempt_no": attempt.attempt_no.to_string(),
             "gateway_transaction_id": gateway_transaction_id.unwrap_or_default(),
@@ -48,6 +48,12 @@ impl Finding {
             "status_before": payment.status.as_str(),
             "reported": reported,
         });
+        if payment.is_mixed()
+            && let Some(evidence) = evidence.as_object_mut()
+        {
+            let by_gateway = payment.amount_by_gateway().to_string();
+            evidence.insert("amount_by_gateway".to_owned(), by_gateway.into());
+        }
         Self {
             kind,
             key: format!("{}:{found}", attempt.id),

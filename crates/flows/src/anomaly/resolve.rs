@@ -301,9 +301,10 @@ impl Hung {
         let broken = || Error::internal("an anomaly without its refund");
         let id = anomaly.refund_id.ok_or_else(broken)?;
         let refund = kassa.store.find_refund(id).await?.ok_or_else(broken)?;
-        let attempt = kassa.store.find_attempt(refund.attempt_id).await?;
+        let route = *apply::route(&refund)?;
+        let attempt = kassa.store.find_attempt(route.attempt_id).await?;
         let attempt = attempt.ok_or_else(broken)?;
-        let open = kassa.account(refund.channel_account_id).await?;
+        let open = kassa.account(route.channel_account_id).await?;
         let order = order(kassa, &open.account, &attempt, &refund)?;
         Ok(Self {
             refund,
@@ -320,7 +321,7 @@ impl Hung {
     }
 
     async fn apply(&self, kassa: &Kassa, report: &RefundReport) -> Result<(), Error> {
-        apply::apply_refund_report(kassa, self.refund.channel_account_id, report).await?;
+        apply::apply_refund_report(kassa, self.attempt.channel_account_id, report).await?;
         Ok(())
     }
 

@@ -107,7 +107,7 @@ pub(crate) async fn external_hang_ended_in_tx(
         let hung = locked.get();
         let number = hung.evidence.get("refund_number");
         let is_same = hung.refund_id.is_none()
-            && hung.attempt_id() == Some(refund.attempt_id)
+            && hung.attempt_id() == refund.route.map(|route| route.attempt_id)
             && number.and_then(serde_json::Value::as_str) == Some(refund.refund_number.as_str());
         if is_same {
             let (action, request) = (ResolutionAction::Settled, settled(refund));
@@ -133,24 +133,27 @@ fn ended(refund: &RefundTransaction, end: &str) -> ResolutionRequest {
     }
 }
 
-/// All of a duplicate was given back at the gateway's console: nothing is left to decide.
+/// All that an order brought into suspense was given back at the gateway's console: nothing is left to
+/// decide.
 pub(crate) async fn duplicate_given_back_in_tx(
     kassa: &Kassa,
     tx: &Tx,
     payment: &mut PaymentTransaction,
     attempt: AttemptId,
 ) -> Result<(), Error> {
-    let open = tx
-        .list_open_anomalies_for_update_in_tx(payment.id, AnomalyKind::DuplicatePayment)
-        .await?;
-    for locked in open {
-        if locked.get().attempt_id() == Some(attempt) {
-            let request = ResolutionRequest {
-                by: KASSA.to_owned(),
-                reason: "given back at the gateway's console".to_owned(),
-            };
-            let action = ResolutionAction::Refund;
-            close_in_tx(kassa, tx, Some(&mut *payment), locked, action, request).await?;
+    for kind in [AnomalyKind::LatePayment, AnomalyKind::DuplicatePayment] {
+        let open = tx
+            .list_open_anomalies_for_update_in_tx(payment.id, kind)
+            .await?;
+        for locked in open {
+            if locked.get().attempt_id() == Some(attempt) {
+                let request = ResolutionRequest {
+                    by: KASSA.to_owned(),
+                    reason: "given back at the gateway's console".to_owned(),
+                };
+                let action = ResolutionAction::Refund;
+                close_in_tx(kassa, tx, Some(&mut *payment), locked, action, request).await?;
+            }
         }
     }
     Ok(())

@@ -9,16 +9,16 @@ use kassa_core::id::{AttemptId, ChannelAccountId, TransactionId};
 use kassa_core::ledger::{Booking, Transfer};
 use kassa_core::notification::{PaymentReport, ReportedPayment};
 use kassa_core::payment::{
-    Applied, Attempt, AttemptFact, AttemptStatus, Decision, Failure, LegStatus, PaymentFact,
-    PaymentStatus, PaymentTransaction, PrepayInfo, decide,
+    Applied, Attempt, AttemptFact, AttemptStatus, Decision, Failure, PaymentFact, PaymentStatus,
+    PaymentTransaction, PrepayInfo, decide,
 };
-use runtime::store::{Locked, Movement, Posted, Tx};
+use runtime::store::{Locked, Posted, Tx};
 use serde_json::json;
 
+use super::legs;
 use crate::anomaly::Finding;
 use crate::event::record_payment_event_in_tx;
 use crate::synchronise::plan_attempt;
-use crate::wallet::top_up;
 use crate::{Error, Kassa};
 
 /// What came of a report.
@@ -252,8 +252,8 @@ pub(crate) async fn apply_fact_in_tx(
     let transaction_id = payment.get().id;
     let mut before = attempt.get().clone();
     // An older attempt that ends tells nothing about the newer one; money always counts.
-    let concerns_payment =
-        payment.get().current_attempt_id == before.id || matches!(fact, PaymentFact::Paid { .. });
+    let concerns_payment = payment.get().current_attempt_id == Some(before.id)
+        || matches!(fact, PaymentFact::Paid { .. });
     let decision = if concerns_payment {
         decide(payment.get().state(), fact)
     } else {
@@ -286,7 +286,11 @@ pub(crate) async fn apply_fact_in_tx(
             anomaly: None,
         }),
         Decision::Anomalous(kind) => {
-            if let (AnomalyKind::DuplicatePayment, PaymentFact::Paid { amount, .. }) = (kind, fact)
+            // Real money that pays nothing: whose it is must be decided.
+            if let (
+                AnomalyKind::DuplicatePayment | AnomalyKind::LatePayment,
+                PaymentFact::Paid { amount, .. },
+            ) = (kind, fact)
             {
                 let booking = booking(payment.get(), &before, *amount);
                 let transfer = booking.unexpected_payment(before.id.to_string());
@@ -332,24 +336,16 @@ async fn save_in_tx(
     let mut payment = changed_payment(kassa, locked.get(), attempt, &applied, fact);
     match applied.state.status {
         PaymentStatus::PaidSuccess => {
-            let transfer = booking(&payment, attempt, payment.amount_paid)
-                .payment(attempt.id.to_string())
-                .map_err(Error::internal)?;
-            let movements = vec![Movement::Transfer(transfer)];
-            top_up::book_paid_in_tx(kassa, tx, &payment, attempt.id, movements).await?;
-            tx.update_leg_status_in_tx(attempt.leg_id, LegStatus::Paid)
-                .await?;
-            if locked.get().current_attempt_id != attempt.id {
-                tx.update_leg_method_in_tx(attempt.leg_id, payment.channel, payment.method)
-                    .await?;
+            legs::pay_in_tx(kassa, tx, &payment, attempt).await?;
+            if locked.get().current_attempt_id != Some(attempt.id) {
+                legs::update_method_in_tx(tx, &payment, attempt.leg_id).await?;
                 // The newer order is of no use any more, and can still be paid: it is ended soon.
                 tx.schedule_open_attempts_in_tx(payment.id, kassa.clock.now())
                     .await?;
             }
         }
         PaymentStatus::PaidFailed | PaymentStatus::Closed => {
-            tx.update_leg_status_in_tx(attempt.leg_id, LegStatus::Ended)
-                .await?;
+            legs::end_in_tx(kassa, tx, &payment, attempt.leg_id).await?;
         }
         PaymentStatus::PendingCreate
         | PaymentStatus::PendingPayment
@@ -398,12 +394,13 @@ fn changed_payment(
     payment.amount_refunded = applied.state.refunded;
     payment.amount_refund_reserved = applied.state.reserved;
     payment.updated_at = now;
+    legs::follow(&mut payment);
     match fact {
         PaymentFact::Paid { paid_at, .. } => {
             payment.paid_at = Some(paid_at.unwrap_or(now));
             payment.closed_at = None;
             payment.failure = None;
-            if payment.current_attempt_id != attempt.id {
+            if payment.current_attempt_id != Some(attempt.id) {
                 paid_by_another(kassa, &mut payment, attempt);
             }
             payment
@@ -422,11 +419,10 @@ fn changed_payment(
 
 /// The payer paid another order than the newest one: the payment shows how it was really paid.
 fn paid_by_another(kassa: &Kassa, payment: &mut PaymentTransaction, attempt: &Attempt) {
-    payment.current_attempt_id = attempt.id;
-    payment.method = attempt.method;
-    if let Some(open) = kassa.accounts.find(attempt.channel_account_id) {
-        payment.channel = open.account.channel();
-    }
+    payment.current_attempt_id = Some(attempt.id);
+    let open = kassa.accounts.find(attempt.channel_account_id);
+    let channel = open.map_or(payment.channel, |open| open.account.channel());
+    legs::set_method(payment, channel, attempt.method);
 }
 
 async fn update_attempt_in_tx(

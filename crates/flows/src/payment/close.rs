@@ -10,7 +10,7 @@ use runtime::checkpoint::Checkpoint;
 use serde_json::json;
 
 use super::apply::{self, AttemptChange};
-use super::{PaymentView, place, sync};
+use super::{PaymentView, Remaining, place, sync};
 use crate::audit::{self, Action};
 use crate::call::{About, call};
 use crate::{Error, Kassa};
@@ -37,6 +37,7 @@ pub async fn close(kassa: &Kassa, app: &AppId, id: TransactionId) -> Result<Paym
     Ok(PaymentView {
         transaction,
         prepay: None,
+        remaining: Remaining::default(),
     })
 }
 
@@ -83,7 +84,7 @@ pub(crate) async fn close_payment_while(
             end(kassa, &current, true).await?;
         }
         payment = place::load(kassa, payment.id).await?;
-        let is_through = !had_earlier && payment.current_attempt_id == current.id;
+        let is_through = !had_earlier && payment.current_attempt_id == Some(current.id);
         if is_through || !payment.status.is_pending() {
             break;
         }

@@ -5,10 +5,8 @@ use std::time::Duration;
 use kassa_core::anomaly::AnomalyKind;
 use kassa_core::app::App;
 use kassa_core::channel::{Channel, ChannelAccount};
-use kassa_core::id::{AttemptId, ChannelAccountId, LegId, TransactionId};
-use kassa_core::payment::{
-    Attempt, AttemptStatus, Leg, LegStatus, PaymentStatus, PaymentTransaction,
-};
+use kassa_core::id::ChannelAccountId;
+use kassa_core::payment::{PaymentStatus, PaymentTransaction, Share};
 use kassa_core::text::AccountCode;
 use kassa_core::{ErrorKind, Money};
 use runtime::checkpoint::Checkpoint;
@@ -16,10 +14,10 @@ use runtime::store::StoreError;
 use serde_json::json;
 use tokio::time::{Instant, timeout_at};
 
-use super::{CreatePayment, PaymentView, close, place};
-use crate::audit::{self, Action};
-use crate::synchronise::plan_attempt;
-use crate::{Error, Kassa};
+use super::new::NewPayment;
+use super::{CreatePayment, LegsWanted, PaymentView, close, place, remaining, shares};
+use crate::audit::Action;
+use crate::{Error, Kassa, limits, password};
 
 /// What of the caller's patience is kept for writing down what became of a call.
 pub(super) const ANSWER_MARGIN: Duration = Duration::from_millis(250);
@@ -33,7 +31,9 @@ const SUPERSEDE_TRIES: u32 = 3;
 ///
 /// # Errors
 /// [`Error::IdempotencyMismatch`], [`Error::OrderAlreadyPaid`], [`Error::NoChannelAccount`],
-/// [`Error::AmountOutsideLimits`], [`Error::GatewayRefused`]; [`Error::OutcomeUnknown`] where the
+/// [`Error::AmountOutsideLimits`], [`Error::GatewayRefused`]; where a wallet pays also
+/// [`Error::InsufficientFunds`], [`Error::WalletFrozen`], [`Error::Legs`], and
+/// those of the password and the limits; [`Error::OutcomeUnknown`] where the
 /// gateway's answer is not known: the same request may be sent again.
 pub async fn create(
     kassa: &Kassa,
@@ -53,31 +53,70 @@ pub async fn create(
     if let Some(missing) = request.top_up_violation() {
         return Err(Error::InvalidInput(vec![missing]));
     }
-    let wanted = (request.channel, request.amount);
-    let account = choose_account(kassa, app, wanted, request.channel_account.as_ref(), None)?;
+    let shares = shares(kassa, app, &request).await?;
+    let gateway = shares.iter().find(|share| !share.channel.is_internal());
+    let account = match gateway {
+        Some(share) => {
+            let (wanted, code) = (
+                (share.channel, share.amount),
+                request.channel_account.as_ref(),
+            );
+            Some(choose_account(kassa, app, wanted, code, None)?)
+        }
+        None => None,
+    };
     timeout_at(ends_at, supersede(kassa, app, &request))
         .await
         .unwrap_or(Err(Error::RequestInFlight))?;
-    let (payment, leg, attempt) = write_down(kassa, app, &request, fingerprint.clone(), &account)?;
-    let tx = kassa.store.begin().await?;
-    match tx.insert_payment_in_tx(&payment, &leg, &attempt).await {
-        Ok(()) => {
-            audit::record_in_tx(kassa, &tx, action(&payment)).await?;
-            tx.commit().await?;
-            kassa.checkpoints.reach(Checkpoint::CreateWrittenDown).await;
-        }
-        Err(StoreError::UniqueViolation { .. }) => {
-            drop(tx);
+    let plan = (shares.as_slice(), account.as_ref());
+    let new = NewPayment::try_new(kassa, app, &request, fingerprint.clone(), plan)?;
+    let id = new.payment.id;
+    match new.write(kassa, app).await {
+        Ok(()) => kassa.checkpoints.reach(Checkpoint::CreateWrittenDown).await,
+        Err(Error::Store(StoreError::UniqueViolation { .. })) => {
             return lost_the_race(kassa, app, &request, &fingerprint, ends_at).await;
         }
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(error),
     }
-    metrics::counter!("kassa_payments_created_total", "channel" => payment.channel.as_str())
-        .increment(1);
-    Box::pin(place::place(kassa, payment.id, ends_at)).await
+    let view = Box::pin(place::place(kassa, id, ends_at)).await?;
+    with_remaining(kassa, view).await
 }
 
-fn action(payment: &PaymentTransaction) -> Action<'_> {
+/// Which channels pay how much: allowed by the app's limits, and with the payer's password where the
+/// balance pays.
+async fn shares(kassa: &Kassa, app: &App, request: &CreatePayment) -> Result<Vec<Share>, Error> {
+    let named = shares::named(app, request)?;
+    let config = &app.policies.payment_config;
+    let check = |shares: &[Share]| {
+        let spendings: Vec<_> = shares.iter().map(shares::spending).collect();
+        limits::check(config, &spendings)
+    };
+    if let Some(shares) = &named {
+        check(shares)?;
+    }
+    if let Some(user) = &request.user_id
+        && shares::pays_by(request, |channel| channel == Channel::Balance)
+    {
+        let given = request.payment_password.as_ref();
+        Box::pin(password::check(kassa, app, user, given)).await?;
+    }
+    match (named, &request.legs) {
+        (None, LegsWanted::ByPriority(channels)) => {
+            let found = shares::by_priority(kassa, app, request, channels).await?;
+            check(&found)?;
+            Ok(found)
+        }
+        (named, _) => named.ok_or_else(|| Error::internal("a payment without legs")),
+    }
+}
+
+/// What the payer's wallet has left, where it pays.
+async fn with_remaining(kassa: &Kassa, view: PaymentView) -> Result<PaymentView, Error> {
+    let remaining = remaining::of(kassa, &view.transaction).await?;
+    Ok(PaymentView { remaining, ..view })
+}
+
+pub(super) fn action(payment: &PaymentTransaction) -> Action<'_> {
     Action {
         actor: payment.app_id.as_str(),
         name: "payment.create",
@@ -103,7 +142,8 @@ async fn resume(
             key: existing.request_id.to_string(),
         });
     }
-    Box::pin(place::place(kassa, existing.id, ends_at)).await
+    let view = Box::pin(place::place(kassa, existing.id, ends_at)).await?;
+    with_remaining(kassa, view).await
 }
 
 /// Somebody else wrote first: the same request, or another one for the same order.
@@ -210,83 +250,6 @@ pub(super) fn choose_account(
         }),
         None => Err(Error::NoChannelAccount { channel }),
     }
-}
-
-fn write_down(
-    kassa: &Kassa,
-    app: &App,
-    request: &CreatePayment,
-    fingerprint: String,
-    account: &ChannelAccount,
-) -> Result<(PaymentTransaction, Leg, Attempt), Error> {
-    let now = kassa.clock.now();
-    let expires_at = now
-        .checked_add_signed(request.time_to_expiry)
-        .ok_or_else(|| Error::field("time_to_expiry", "is too long"))?;
-    let zero = Money::zero(request.amount.currency());
-    let transaction_id = TransactionId::new(&kassa.ids);
-    let leg = Leg {
-        id: LegId::new(&kassa.ids),
-        transaction_id,
-        leg_no: 1,
-        channel: request.channel,
-        method: request.method,
-        amount: request.amount,
-        status: LegStatus::Pending,
-    };
-    let mut attempt = Attempt {
-        id: AttemptId::new(&kassa.ids),
-        transaction_id,
-        leg_id: leg.id,
-        attempt_no: 1,
-        channel_account_id: account.id,
-        method: request.method,
-        amount: request.amount,
-        payer: request.payer.clone(),
-        status: AttemptStatus::Prepared,
-        prepay: None,
-        gateway_transaction_id: None,
-        failure: None,
-        expires_at,
-        created_at: now,
-        updated_at: now,
-        next_query_at: None,
-        query_count: 0,
-        retry: None,
-        version: 1,
-    };
-    plan_attempt(kassa, None, &mut attempt);
-    let payment = PaymentTransaction {
-        id: transaction_id,
-        app_id: app.id.clone(),
-        request_id: request.request_id.clone(),
-        request_fingerprint: fingerprint,
-        business_order_id: request.business_order_id.clone(),
-        business_order_type: request.business_order_type.clone(),
-        user_id: request.user_id.clone(),
-        channel: request.channel,
-        method: request.method,
-        amount_requested: request.amount,
-        amount_paid: zero,
-        amount_refunded: zero,
-        amount_refund_reserved: zero,
-        status: PaymentStatus::PendingCreate,
-        current_attempt_id: attempt.id,
-        gateway_transaction_id: None,
-        failure: None,
-        subject: request.subject.clone(),
-        client_ip: request.client_ip,
-        return_url: request.return_url.clone(),
-        metadata: request.metadata.clone(),
-        expires_at,
-        created_at: now,
-        updated_at: now,
-        paid_at: None,
-        closed_at: None,
-        version: 1,
-        event_sequence: 0,
-    };
-    Ok((payment, leg, attempt))
 }
 
 /// Whether a failed step may simply be done again by somebody else.

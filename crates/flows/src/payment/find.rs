@@ -3,7 +3,7 @@
 use kassa_core::id::TransactionId;
 use kassa_core::text::{AppId, BusinessOrderId};
 
-use super::{PaymentView, place};
+use super::{PaymentView, Remaining, place};
 use crate::{Error, Kassa};
 
 /// Names a payment.
@@ -47,6 +47,7 @@ pub async fn find(kassa: &Kassa, app: &AppId, key: &PaymentKey) -> Result<Paymen
     Ok(PaymentView {
         transaction: payment,
         prepay,
+        remaining: Remaining::default(),
     })
 }
 

@@ -4,19 +4,26 @@ pub mod apply;
 pub(crate) mod close;
 mod create;
 mod find;
+mod leg_error;
+pub(crate) mod legs;
 mod list;
+mod new;
 pub(crate) mod place;
+mod remaining;
 mod request;
 mod retry;
+mod shares;
 mod sync;
 
 pub use close::close;
 pub use create::create;
 pub use find::{PaymentKey, find, find_version_after};
+pub use leg_error::LegError;
 pub use list::{ListPayments, list};
+pub use remaining::Remaining;
 pub use request::{
-    CreatePayment, Draft, EXPIRY_DEFAULT, EXPIRY_MAX, EXPIRY_MIN, GivenPayer, RetryPayment,
-    violations,
+    CreatePayment, Draft, EXPIRY_DEFAULT, EXPIRY_MAX, EXPIRY_MIN, GivenPayer, LegWanted,
+    LegsWanted, RetryPayment, violations,
 };
 pub use retry::retry;
 pub(crate) use sync::query as query_attempt;
@@ -43,4 +50,6 @@ pub struct PaymentView {
     pub transaction: PaymentTransaction,
     /// How to pay it, while it can be paid.
     pub prepay: Option<PrepayInfo>,
+    /// What the wallet that pays has left; told by the answer to its creation only.
+    pub remaining: Remaining,
 }

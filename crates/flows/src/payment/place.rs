@@ -22,7 +22,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::apply::{self, AttemptChange};
 use super::close::{self, Ended};
 use super::create::is_conflict;
-use super::{PaymentView, sync};
+use super::{PaymentView, Remaining, sync};
 use crate::call::{About, call_within};
 use crate::synchronise::plan_attempt;
 use crate::{Error, Kassa};
@@ -46,15 +46,17 @@ pub(super) async fn place(
     let mut wait = WAIT_MIN;
     loop {
         let payment = load(kassa, transaction_id).await?;
-        let attempt = load_attempt(kassa, &payment).await?;
+        let Some(attempt) = find_attempt(kassa, &payment).await? else {
+            return answer(payment, None);
+        };
         if !payment.status.is_pending() || attempt.status == AttemptStatus::Open {
             // They change together but are read one after the other: the payment may be the older
             // of the two.
             let payment = load(kassa, transaction_id).await?;
-            if payment.current_attempt_id != attempt.id {
+            if payment.current_attempt_id != Some(attempt.id) {
                 continue;
             }
-            return answer(payment, attempt);
+            return answer(payment, Some(attempt));
         }
         let earlier = Box::pin(close::end_earlier(kassa, &attempt));
         let ended = timeout_at(ends_at, earlier).await;
@@ -86,7 +88,7 @@ fn unknown(transaction_id: TransactionId) -> Error {
 }
 
 /// The answer to a request that is decided: the same every time.
-fn answer(payment: PaymentTransaction, attempt: Attempt) -> Result<PaymentView, Error> {
+fn answer(payment: PaymentTransaction, attempt: Option<Attempt>) -> Result<PaymentView, Error> {
     if let Some(failure) = payment.failure.clone()
         && !payment.status.is_paid()
     {
@@ -96,14 +98,12 @@ fn answer(payment: PaymentTransaction, attempt: Attempt) -> Result<PaymentView, 
             failure,
         });
     }
-    let prepay = if payment.status.is_pending() {
-        attempt.prepay
-    } else {
-        None
-    };
+    let attempt = attempt.filter(|_| payment.status.is_pending());
+    let prepay = attempt.and_then(|attempt| attempt.prepay);
     Ok(PaymentView {
         transaction: payment,
         prepay,
+        remaining: Remaining::default(),
     })
 }
 
@@ -131,7 +131,7 @@ pub(super) async fn claim(kassa: &Kassa, attempt: &Attempt) -> Result<Attempt, E
         .load_payment_for_update_in_tx(attempt.transaction_id)
         .await?;
     let payment = payment.get();
-    if payment.current_attempt_id != attempt.id || !payment.status.is_pending() {
+    if payment.current_attempt_id != Some(attempt.id) || !payment.status.is_pending() {
         return Err(Error::RequestInFlight);
     }
     let locked = tx.load_attempt_for_update_in_tx(attempt.id).await?;
@@ -241,7 +241,7 @@ async fn refused(
 /// The answer as things stand now.
 async fn current(kassa: &Kassa, transaction_id: TransactionId) -> Result<PaymentView, Error> {
     let payment = load(kassa, transaction_id).await?;
-    let attempt = load_attempt(kassa, &payment).await?;
+    let attempt = find_attempt(kassa, &payment).await?;
     answer(payment, attempt)
 }
 
@@ -328,13 +328,25 @@ pub(crate) async fn load(
         })
 }
 
-pub(super) async fn load_attempt(
+/// The current attempt; a payment that only wallets pay has none.
+pub(super) async fn find_attempt(
+    kassa: &Kassa,
+    payment: &PaymentTransaction,
+) -> Result<Option<Attempt>, Error> {
+    match payment.current_attempt_id {
+        Some(_) => load_attempt(kassa, payment).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The current attempt of a payment that has one: every payment that is pending.
+pub(crate) async fn load_attempt(
     kassa: &Kassa,
     payment: &PaymentTransaction,
 ) -> Result<Attempt, Error> {
-    kassa
-        .store
-        .find_attempt(payment.current_attempt_id)
-        .await?
-        .ok_or_else(|| Error::internal("a payment without its attempt"))
+    let attempt = match payment.current_attempt_id {
+        Some(id) => kassa.store.find_attempt(id).await?,
+        None => None,
+    };
+    attempt.ok_or_else(|| Error::internal("a payment without its attempt"))
 }

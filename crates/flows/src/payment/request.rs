@@ -5,12 +5,13 @@ use std::net::IpAddr;
 
 use chrono::TimeDelta;
 use gateways::registry;
-use kassa_core::Money;
 use kassa_core::channel::{Channel, GatewayName, Method};
 use kassa_core::id::TransactionId;
+use kassa_core::money::Points;
 use kassa_core::text::{
     AccountCode, BusinessOrderId, BusinessOrderType, PayerId, RequestId, Subject, UserId,
 };
+use kassa_core::{Money, Secret};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -24,7 +25,7 @@ pub const EXPIRY_MAX: TimeDelta = TimeDelta::days(7);
 pub const EXPIRY_DEFAULT: TimeDelta = TimeDelta::minutes(30);
 
 /// A request to create a payment: every field well-formed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct CreatePayment {
     /// The caller's idempotency key.
     pub request_id: RequestId,
@@ -54,6 +55,57 @@ pub struct CreatePayment {
     pub metadata: BTreeMap<String, String>,
     /// The channel account to use.
     pub channel_account: Option<AccountCode>,
+    /// Which channels pay how much; `channel` and `method` are the gateway's then, if there is one.
+    pub legs: LegsWanted,
+    /// The payer's payment password. Never stored, logged or part of the fingerprint.
+    pub payment_password: Option<Secret>,
+}
+
+/// How a payment is to be divided into legs.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum LegsWanted {
+    /// Not at all.
+    #[default]
+    One,
+    /// As the caller says.
+    Given(Vec<LegWanted>),
+    /// As Kassa finds: wallets pay as much as they may, in this order, and the gateway the rest.
+    ByPriority(Vec<Channel>),
+}
+
+/// One leg, as the caller wants it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LegWanted {
+    /// The channel.
+    pub channel: Channel,
+    /// How; an internal leg has one method only.
+    pub method: Method,
+    /// How much; may be left out where `points` are given.
+    pub amount: Option<Money>,
+    /// How many points; may be left out where `amount` is given.
+    pub points: Option<Points>,
+}
+
+impl LegsWanted {
+    /// As a part of the fingerprint.
+    fn content(&self) -> Option<serde_json::Value> {
+        match self {
+            Self::One => None,
+            Self::ByPriority(channels) => Some(json!(channels)),
+            Self::Given(legs) => {
+                let leg = |leg: &LegWanted| {
+                    let amount = leg.amount.map(|amount| amount.to_string());
+                    json!([
+                        leg.channel,
+                        leg.method,
+                        amount,
+                        leg.points.map(Points::minor)
+                    ])
+                };
+                Some(legs.iter().map(leg).collect())
+            }
+        }
+    }
 }
 
 impl CreatePayment {
@@ -65,9 +117,10 @@ impl CreatePayment {
             .then(|| FieldViolation::new("user_id", "is required for a WALLET_TOPUP"))
     }
 
-    /// SHA-256 over everything but the idempotency key: tells a repeat from another request.
+    /// SHA-256 over everything but the idempotency key and the password: tells a repeat from another
+    /// request.
     pub(crate) fn fingerprint(&self) -> String {
-        let content = json!([
+        let mut content = json!([
             self.business_order_id,
             self.business_order_type,
             self.user_id,
@@ -83,6 +136,10 @@ impl CreatePayment {
             self.metadata,
             self.channel_account,
         ]);
+        // Requests without legs keep the fingerprint that they had before there were any.
+        if let (Some(content), Some(legs)) = (content.as_array_mut(), self.legs.content()) {
+            content.push(legs);
+        }
         hex::encode(Sha256::digest(content.to_string().as_bytes()))
     }
 }
@@ -188,7 +245,7 @@ fn payer_field(channel: Channel) -> Option<(&'static str, &'static str)> {
     match channel {
         Channel::Alipay => Some(("buyer_id", "a buyer_id")),
         Channel::WechatPay => Some(("openid", "an openid")),
-        Channel::Baidu | Channel::Unionpay => None,
+        Channel::Baidu | Channel::Unionpay | Channel::Balance | Channel::Points => None,
     }
 }
 
@@ -212,7 +269,11 @@ fn payer_violations(draft: &Draft<'_>, channel: Channel) -> Option<FieldViolatio
 }
 
 fn capability_violations(draft: &Draft<'_>, channel: Channel) -> Vec<FieldViolation> {
-    let gateway = gateway_of(channel);
+    let Some(gateway) = gateway_of(channel) else {
+        let is_wallet = draft.method.is_none_or(|method| method == Method::Wallet);
+        let wrong = FieldViolation::new("payment_method", format!("{channel} takes WALLET only"));
+        return Vec::from_iter((!is_wallet).then_some(wrong));
+    };
     let capabilities = registry::capabilities(gateway);
     let mut found = Vec::new();
     if let Some(method) = draft.method {
@@ -258,12 +319,13 @@ fn capability_violations(draft: &Draft<'_>, channel: Channel) -> Vec<FieldViolat
 }
 
 /// The gateway whose capabilities stand for a channel. Accounts of one channel may sit at different
-/// versions of a gateway's API; what they take of a payer is the same.
-fn gateway_of(channel: Channel) -> GatewayName {
+/// versions of a gateway's API; what they take of a payer is the same. Wallets have none.
+fn gateway_of(channel: Channel) -> Option<GatewayName> {
     match channel {
-        Channel::Alipay => GatewayName::Alipay,
-        Channel::WechatPay => GatewayName::WechatV3,
-        Channel::Baidu => GatewayName::Baidu,
-        Channel::Unionpay => GatewayName::Unionpay,
+        Channel::Alipay => Some(GatewayName::Alipay),
+        Channel::WechatPay => Some(GatewayName::WechatV3),
+        Channel::Baidu => Some(GatewayName::Baidu),
+        Channel::Unionpay => Some(GatewayName::Unionpay),
+        Channel::Balance | Channel::Points => None,
     }
 }

@@ -14,6 +14,7 @@ use gateways::registry;
 use kassa_core::app::App;
 use kassa_core::channel::{Channel, ChannelAccount, Method};
 use kassa_core::id::AttemptId;
+use kassa_core::limits::Spending;
 use kassa_core::payment::{
     ATTEMPTS_MAX, Applied, Attempt, AttemptStatus, Decision, PaymentFact, PaymentTransaction,
     RetryRequest, decide,
@@ -26,12 +27,13 @@ use tokio::time::Instant;
 
 use super::create::{ANSWER_MARGIN, already_paid, choose_account};
 use super::{
-    Draft, EXPIRY_MIN, GivenPayer, PaymentView, RetryPayment, apply, close, place, violations,
+    Draft, EXPIRY_MIN, GivenPayer, PaymentView, Remaining, RetryPayment, apply, close, legs, place,
+    violations,
 };
 use crate::audit::{self, Action};
 use crate::event::record_payment_event_in_tx;
 use crate::synchronise::plan_attempt;
-use crate::{Error, Kassa};
+use crate::{Error, Kassa, limits};
 
 /// How much time the payer must have left for what was given out before to be given out again, and for
 /// an order that is placed without a time of its own.
@@ -77,7 +79,7 @@ pub async fn retry(
     };
     let view = Box::pin(place::place(kassa, id, ends_at)).await?;
     let payment = &view.transaction;
-    if payment.status.is_paid() && payment.current_attempt_id != attempt {
+    if payment.status.is_paid() && payment.current_attempt_id != Some(attempt) {
         // What was meant to be paid instead must not be payable any more.
         close::end_rest(kassa, payment).await;
         return Err(already_paid(payment));
@@ -116,14 +118,15 @@ async fn write_down(kassa: &Kassa, app: &App, request: &RetryPayment) -> Result<
         return Err(key_is_used(request));
     }
     check_is_pending(payment.get())?;
-    let current = tx
-        .load_attempt_for_update_in_tx(payment.get().current_attempt_id)
-        .await?;
+    let current = payment.get().current_attempt_id;
+    let current = current.ok_or_else(|| Error::internal("a pending payment without an attempt"))?;
+    let current = tx.load_attempt_for_update_in_tx(current).await?;
     let plan = Plan::try_new(kassa, app, request, payment.get(), current.get())?;
     if plan.is_served_by(kassa, payment.get(), current.get()) {
         return Ok(Begun::StillGood(Box::new(PaymentView {
             prepay: current.get().prepay.clone(),
             transaction: payment.get().clone(),
+            remaining: Remaining::default(),
         })));
     }
     // Whether it arrives cannot be told yet, so it could not be ended either.
@@ -142,8 +145,6 @@ async fn write_down(kassa: &Kassa, app: &App, request: &RetryPayment) -> Result<
     let attempt = plan.attempt(kassa, current.get(), retry, expires_at);
     let channel = plan.account.channel();
     tx.insert_attempt_in_tx(&attempt).await?;
-    tx.update_leg_method_in_tx(attempt.leg_id, channel, attempt.method)
-        .await?;
     save_in_tx(kassa, &tx, payment, &plan, &attempt).await?;
     audit::record_in_tx(kassa, &tx, action(app, request, &plan, &attempt)).await?;
     tx.commit().await?;
@@ -193,16 +194,17 @@ async fn save_in_tx(
     let version = before.version;
     let mut payment = PaymentTransaction {
         status: state.status,
-        channel: plan.account.channel(),
-        method: attempt.method,
         client_ip: plan.client_ip,
-        current_attempt_id: attempt.id,
+        current_attempt_id: Some(attempt.id),
         expires_at: attempt.expires_at,
         updated_at: attempt.created_at,
         // The event shows the payment with the version that this very update gives it.
         version: apply::next_version(version)?,
         ..before
     };
+    legs::set_method(&mut payment, plan.account.channel(), attempt.method);
+    legs::update_method_in_tx(tx, &payment, attempt.leg_id).await?;
+    legs::extend_in_tx(tx, &payment).await?;
     record_payment_event_in_tx(kassa, tx, &mut payment, event).await?;
     payment.version = version;
     tx.update_payment_in_tx(locked, payment).await?;
@@ -240,6 +242,10 @@ impl Plan {
         current: &Attempt,
     ) -> Result<Self, Error> {
         let channel = request.channel.unwrap_or(payment.channel);
+        if channel.is_internal() {
+            let wanted = "must be a gateway's: close the payment and create one that a wallet pays";
+            return Err(Error::field("payment_channel", wanted));
+        }
         let is_same_channel = channel == payment.channel;
         let method = request.method.unwrap_or(current.method);
         let client_ip = request.client_ip.or(payment.client_ip);
@@ -249,7 +255,7 @@ impl Plan {
             match channel {
                 Channel::Alipay => Some(GivenPayer::BuyerId(payer)),
                 Channel::WechatPay => Some(GivenPayer::Openid(payer)),
-                Channel::Baidu | Channel::Unionpay => None,
+                Channel::Baidu | Channel::Unionpay | Channel::Balance | Channel::Points => None,
             }
         });
         let (openid, buyer_id, payer) = match payer {
@@ -269,6 +275,9 @@ impl Plan {
         if !found.is_empty() {
             return Err(Error::InvalidInput(found));
         }
+        // The day's total stays with the channel that the payment was created with.
+        let config = &app.policies.payment_config;
+        limits::check(config, &[Spending::External(channel, current.amount)])?;
         let code = request.channel_account.as_ref();
         let before = Some(current.channel_account_id).filter(|_| is_same_channel && code.is_none());
         Ok(Self {

@@ -10,7 +10,7 @@ use runtime::queue::Envelope;
 use runtime::telemetry::trace_context;
 use serde::{Deserialize, Serialize};
 
-use super::{PaymentView, QUERY_KIND, apply, place};
+use super::{PaymentView, QUERY_KIND, Remaining, apply, place};
 use crate::call::{About, call};
 use crate::{Disposition, Error, Kassa, refund};
 
@@ -36,15 +36,15 @@ pub async fn sync(kassa: &Kassa, app: &AppId, id: TransactionId) -> Result<Payme
         })?;
     Box::pin(sync_payment(kassa, &payment)).await?;
     let payment = place::load(kassa, id).await?;
-    let attempt = place::load_attempt(kassa, &payment).await?;
     let prepay = if payment.status.is_pending() {
-        attempt.prepay
+        place::load_attempt(kassa, &payment).await?.prepay
     } else {
         None
     };
     Ok(PaymentView {
         transaction: payment,
         prepay,
+        remaining: Remaining::default(),
     })
 }
 
@@ -112,7 +112,7 @@ pub(crate) async fn query(kassa: &Kassa, attempt: &Attempt) -> Result<PaymentRep
     };
     let is_wanted = may_be_paid && kassa.clock.now() < attempt.expires_at && {
         let payment = place::load(kassa, attempt.transaction_id).await?;
-        payment.status.is_pending() && payment.current_attempt_id == attempt.id
+        payment.status.is_pending() && payment.current_attempt_id == Some(attempt.id)
     };
     ask(kassa, attempt, is_wanted).await
 }

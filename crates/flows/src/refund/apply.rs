@@ -8,11 +8,12 @@ use kassa_core::id::{AttemptId, ChannelAccountId, RefundId};
 use kassa_core::notification::{RefundReport, ReportedRefund};
 use kassa_core::payment::{self, Attempt, AttemptStatus, PaymentFact, PaymentTransaction};
 use kassa_core::refund::{
-    Decision, RefundFact, RefundSource, RefundStatus, RefundTransaction, decide,
+    Decision, RefundFact, RefundRoute, RefundSource, RefundStatus, RefundTransaction, decide,
 };
 use runtime::store::{Locked, Movement, Tx};
 use serde_json::json;
 
+use super::legs::{self, Ways};
 use crate::anomaly::{
     Finding, duplicate_given_back_in_tx, external_hang_ended_in_tx, refund_ended_in_tx,
     resent_ended_in_tx,
@@ -96,7 +97,12 @@ async fn apply_to_known(
     let refund = tx.load_refund_for_update_in_tx(refund.id).await?;
     let fact = RefundFact::from_report(&report.state);
     let transaction_id = Some(payment.get().id);
-    match decide(refund.get().status, refund.get().amount_requested, &fact) {
+    // A gateway tells of its own part only.
+    let known = refund.get();
+    let expected = known
+        .route
+        .map_or(known.amount_requested, |route| route.amount);
+    match decide(known.status, expected, &fact) {
         Decision::AlreadyApplied => note(kassa, tx, payment, &refund, None, report).await,
         Decision::Anomalous(kind) => note(kassa, tx, payment, &refund, Some(kind), report).await,
         Decision::Applied {
@@ -130,7 +136,7 @@ async fn note(
     let mut payment = locked.get().clone();
     let mut is_news = false;
     if let Some(kind) = kind {
-        let account = refund.channel_account_id;
+        let account = route(refund)?.channel_account_id;
         is_news = finding(kind, refund, report)
             .open_in_tx(kassa, tx, account, Some(refund.id), Some(&mut payment))
             .await?;
@@ -162,7 +168,7 @@ async fn settle(
     report: &RefundReport,
 ) -> Result<Option<AnomalyKind>, Error> {
     let before = refund.get().clone();
-    let after = changed_refund(kassa, &before, status, report);
+    let mut after = changed_refund(kassa, &before, status, report);
     let mut paid = payment.get().clone();
     paid.updated_at = after.updated_at;
     paid.version = next_version(paid.version)?;
@@ -177,7 +183,7 @@ async fn settle(
             let fits = match before.source {
                 RefundSource::Payment => {
                     let fact = given_back_fact(&before);
-                    given_back = take_from_payment(kassa, tx, &mut paid, &after, &fact).await?;
+                    given_back = take_from_payment(kassa, tx, &mut paid, &mut after, &fact).await?;
                     given_back.is_some()
                 }
                 RefundSource::Duplicate => take_from_suspense(kassa, tx, &paid, &after).await?,
@@ -192,8 +198,9 @@ async fn settle(
         record_payment_event_in_tx(kassa, tx, &mut paid, event).await?;
     }
     // The finding shows the refund as it was found.
-    let (payment_version, account) = (payment.get().version, after.channel_account_id);
+    let payment_version = payment.get().version;
     if let Some(kind) = anomaly {
+        let account = route(&after)?.channel_account_id;
         finding(kind, &before, report)
             .open_in_tx(kassa, tx, account, Some(after.id), Some(&mut paid))
             .await?;
@@ -224,6 +231,7 @@ fn release(payment: &mut PaymentTransaction, refund: &RefundTransaction) -> Resu
                 .amount_refund_reserved
                 .checked_sub(refund.amount_requested)
                 .map_err(Error::internal)?;
+            legs::release(payment, refund)?;
         }
         // It never reserved anything of the payment.
         RefundSource::Duplicate => {}
@@ -252,7 +260,7 @@ async fn take_from_suspense(
     payment: &PaymentTransaction,
     refund: &RefundTransaction,
 ) -> Result<bool, Error> {
-    let attempt = attempt(tx, refund.attempt_id).await?;
+    let attempt = attempt(tx, route(refund)?.attempt_id).await?;
     let transfer = booking(payment, &attempt, refund.amount_requested)
         .duplicate_refund(refund.id.to_string())
         .map_err(Error::internal)?;
@@ -274,43 +282,102 @@ async fn given_back_of_attempt(
     for refund in tx.list_refunds_of_attempt_in_tx(attempt.id).await? {
         if refund.id != except {
             total = total
-                .checked_add(refund.amount_refunded)
+                .checked_add(given_back_through(&refund, attempt))
                 .map_err(Error::internal)?;
         }
     }
     Ok(total)
 }
 
-/// Takes a settled refund from its payment and books it. `None` if it does not fit: the money is
-/// gone all the same, and is booked against suspense.
+/// What a refund gave back through an order.
+fn given_back_through(refund: &RefundTransaction, attempt: &Attempt) -> Money {
+    let is_success = refund.status == RefundStatus::Success;
+    let amount = refund.goes_through(attempt.id).filter(|_| is_success);
+    amount.unwrap_or_else(|| Money::zero(attempt.amount.currency()))
+}
+
+/// Takes a settled refund from its payment and books it. `None` if it does not fit: what a gateway gave
+/// back is gone all the same, and is booked against suspense.
 async fn take_from_payment(
     kassa: &Kassa,
     tx: &Tx,
     payment: &mut PaymentTransaction,
-    refund: &RefundTransaction,
+    refund: &mut RefundTransaction,
     fact: &PaymentFact,
 ) -> Result<Option<EventKind>, Error> {
-    let attempt = attempt(tx, refund.attempt_id).await?;
-    let booking = booking(payment, &attempt, refund.amount_requested);
-    match payment::decide(payment.state(), fact) {
-        payment::Decision::Applied(applied) => {
-            payment.status = applied.state.status;
-            payment.amount_refunded = applied.state.refunded;
-            payment.amount_refund_reserved = applied.state.reserved;
-            let transfer = booking
-                .refund(refund.id.to_string())
-                .map_err(Error::internal)?;
-            let movements = vec![Movement::Transfer(transfer)];
-            top_up::book_refunded_in_tx(kassa, tx, payment, refund, movements).await?;
-            Ok(Some(applied.event))
+    let booking = match refund.route {
+        Some(route) => {
+            let attempt = attempt(tx, route.attempt_id).await?;
+            Some(booking(payment, &attempt, route.amount))
         }
-        payment::Decision::AlreadyApplied | payment::Decision::Anomalous(_) => {
-            let number = format!("{}:{}", refund.attempt_id, refund.refund_number);
-            let transfer = booking.unexpected_refund(number).map_err(Error::internal)?;
-            post_in_tx(kassa, tx, transfer, payment.id).await?;
-            Ok(None)
-        }
+        None => None,
+    };
+    let PaymentFact::Refunded { reserved, .. } = fact else {
+        return Err(Error::internal("a refund that is none"));
+    };
+    if let payment::Decision::Applied(applied) = payment::decide(payment.state(), fact)
+        && let Some(transfers) = legs::take(payment, refund, !reserved.is_zero())?
+    {
+        payment.status = applied.state.status;
+        payment.amount_refunded = applied.state.refunded;
+        payment.amount_refund_reserved = applied.state.reserved;
+        let gateway = booking.map(|booking| booking.refund(refund.id.to_string()));
+        let gateway = gateway.transpose().map_err(Error::internal)?;
+        let transfers = gateway.into_iter().chain(transfers);
+        let movements: Vec<_> = transfers.map(Movement::Transfer).collect();
+        top_up::book_refunded_in_tx(kassa, tx, payment, refund, movements).await?;
+        return Ok(Some(applied.event));
     }
+    if let (Some(booking), Some(route)) = (booking, refund.route) {
+        let number = format!("{}:{}", route.attempt_id, refund.refund_number);
+        let transfer = booking.unexpected_refund(number).map_err(Error::internal)?;
+        post_in_tx(kassa, tx, transfer, payment.id).await?;
+    }
+    Ok(None)
+}
+
+/// Ends a new refund that no gateway takes part in: what it gives back is in the payer's wallet.
+pub(super) async fn settle_in_wallets_in_tx(
+    kassa: &Kassa,
+    tx: &Tx,
+    refund: &RefundTransaction,
+) -> Result<RefundTransaction, Error> {
+    let id = refund.original_transaction_id;
+    let payment = tx.load_payment_for_update_in_tx(id).await?;
+    let locked = tx.load_refund_for_update_in_tx(refund.id).await?;
+    // Nobody reports it: Kassa itself moves the money.
+    let report = RefundReport {
+        request_number: refund.refund_number.clone(),
+        refund_number: refund.refund_number.clone(),
+        gateway_refund_id: None,
+        state: ReportedRefund::Succeeded {
+            amount: None,
+            refunded_total: None,
+            refunded_at: None,
+        },
+    };
+    let fact = RefundFact::from_report(&report.state);
+    let Decision::Applied {
+        status,
+        event,
+        anomaly: None,
+    } = decide(refund.status, refund.amount_requested, &fact)
+    else {
+        return Err(Error::internal("a new refund that cannot succeed"));
+    };
+    if let Some(kind) = settle(kassa, tx, payment, locked, (status, event, None), &report).await? {
+        return Err(Error::internal(format!(
+            "a new refund is an anomaly: {kind}"
+        )));
+    }
+    let settled = tx.load_refund_for_update_in_tx(refund.id).await?;
+    Ok(settled.into_inner())
+}
+
+/// The way through a gateway, of a refund that one takes part in.
+pub(crate) fn route(refund: &RefundTransaction) -> Result<&RefundRoute, Error> {
+    let missing = || Error::internal("a refund that no gateway takes part in");
+    refund.route.as_ref().ok_or_else(missing)
 }
 
 fn changed_refund(
@@ -393,11 +460,7 @@ async fn apply_to_unknown(
         .await?;
     let source = external_source(payment.get(), attempt);
     let told = (amount, refunded_total);
-    let amount = match source {
-        RefundSource::Payment => external_amount(payment.get(), told)?,
-        RefundSource::Duplicate => external_amount_of_duplicate(tx, attempt, told).await?,
-    };
-    match amount {
+    match external_amount(tx, attempt, told).await? {
         Some(amount) => book_external(kassa, tx, payment, attempt, (amount, source), report).await,
         None => Ok(Outcome {
             transaction_id,
@@ -440,22 +503,7 @@ async fn tell_of_external(
 
 /// How much an external refund gave back. Where the gateway tells only the order's total, ours under
 /// way must be settled first: the message comes again until they are.
-fn external_amount(
-    payment: &PaymentTransaction,
-    (amount, refunded_total): (Option<Money>, Option<Money>),
-) -> Result<Option<Money>, Error> {
-    if amount.is_some() {
-        return Ok(amount);
-    }
-    if !payment.amount_refund_reserved.is_zero() {
-        return Err(Error::RequestInFlight);
-    }
-    let rest = refunded_total.and_then(|total| total.checked_sub(payment.amount_refunded).ok());
-    Ok(rest.filter(|rest| !rest.is_zero()))
-}
-
-/// As [`external_amount`], for an order that was paid beside the one that pays the payment.
-async fn external_amount_of_duplicate(
+async fn external_amount(
     tx: &Tx,
     attempt: &Attempt,
     (amount, refunded_total): (Option<Money>, Option<Money>),
@@ -469,20 +517,17 @@ async fn external_amount_of_duplicate(
             return Err(Error::RequestInFlight);
         }
         given_back = given_back
-            .checked_add(refund.amount_refunded)
+            .checked_add(given_back_through(&refund, attempt))
             .map_err(Error::internal)?;
     }
     let rest = refunded_total.and_then(|total| total.checked_sub(given_back).ok());
     Ok(rest.filter(|rest| !rest.is_zero()))
 }
 
-/// Which money the console gave back: another paid order than the one that pays the payment is a
-/// duplicate.
+/// Which money the console gave back: a paid order that does not pay the payment is in suspense.
 fn external_source(payment: &PaymentTransaction, attempt: &Attempt) -> RefundSource {
-    let is_duplicate = payment.status.is_paid()
-        && payment.current_attempt_id != attempt.id
-        && attempt.status == AttemptStatus::Paid;
-    if is_duplicate {
+    let pays = payment.status.is_paid() && payment.current_attempt_id == Some(attempt.id);
+    if attempt.status == AttemptStatus::Paid && !pays {
         RefundSource::Duplicate
     } else {
         RefundSource::Payment
@@ -498,7 +543,7 @@ async fn book_external(
     report: &RefundReport,
 ) -> Result<Outcome, Error> {
     let mut payment = locked.get().clone();
-    let refund = external_refund(kassa, &payment, attempt, (amount, source), report);
+    let mut refund = external_refund(kassa, &payment, attempt, (amount, source), report);
     tx.insert_refund_in_tx(&refund).await?;
     payment.updated_at = refund.updated_at;
     payment.version = next_version(payment.version)?;
@@ -509,7 +554,7 @@ async fn book_external(
                 amount,
                 reserved: Money::zero(amount.currency()),
             };
-            given_back = take_from_payment(kassa, tx, &mut payment, &refund, &fact).await?;
+            given_back = take_from_payment(kassa, tx, &mut payment, &mut refund, &fact).await?;
             given_back.is_some()
         }
         RefundSource::Duplicate => take_from_suspense(kassa, tx, &payment, &refund).await?,
@@ -562,13 +607,17 @@ fn external_refund(
         | ReportedRefund::Abnormal(_)
         | ReportedRefund::NotFound => now,
     };
+    let ways = match source {
+        RefundSource::Payment => Ways::through_leg(&kassa.ids, payment, attempt, amount),
+        RefundSource::Duplicate => Ways::through(attempt, amount),
+    };
     RefundTransaction {
         id: RefundId::new(&kassa.ids),
         app_id: payment.app_id.clone(),
         original_transaction_id: payment.id,
-        leg_id: attempt.leg_id,
-        attempt_id: attempt.id,
-        channel_account_id: attempt.channel_account_id,
+        leg_id: ways.leg_id,
+        route: ways.route,
+        legs: ways.legs,
         business_refund_id: None,
         request_fingerprint: String::new(),
         refund_number: report.refund_number.clone(),
@@ -613,11 +662,12 @@ fn reported(state: &ReportedRefund) -> String {
 fn finding(kind: AnomalyKind, refund: &RefundTransaction, report: &RefundReport) -> Finding {
     let gateway_refund_id = report.gateway_refund_id.as_ref();
     let gateway_refund_id = gateway_refund_id.or(refund.gateway_refund_id.as_ref());
+    let attempt = &report.request_number;
     Finding {
         kind,
-        key: format!("{}:{}", refund.attempt_id, refund.refund_number),
+        key: format!("{attempt}:{}", refund.refund_number),
         evidence: json!({
-            "attempt_id": refund.attempt_id.to_string(),
+            "attempt_id": attempt,
             "refund_number": refund.refund_number,
             "gateway_refund_id": gateway_refund_id.cloned().unwrap_or_default(),
             "amount_requested": refund.amount_requested.to_string(),

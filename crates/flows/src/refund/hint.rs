@@ -38,7 +38,7 @@ pub(crate) async fn confirm(
         let is_named = refund.refund_number == notice.refund_number
             || is_same(refund.gateway_refund_id.as_ref());
         let is_open = !refund.status.is_final() && refund.submitted_at.is_some();
-        if refund.attempt_id != attempt.id || !(is_named || is_open) {
+        if refund.goes_through(attempt.id).is_none() || !(is_named || is_open) {
             continue;
         }
         let about = About::refund(CallOperation::QueryRefund, &attempt, refund.id);

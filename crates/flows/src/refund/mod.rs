@@ -5,10 +5,11 @@ mod create;
 mod external;
 mod find;
 mod hint;
+pub(crate) mod legs;
 mod list;
 mod submit;
 
-pub use create::{CreateRefund, create};
+pub use create::{CreateRefund, RefundShare, create};
 pub(crate) use create::{NewRefund, record_refund_in_tx};
 pub(crate) use external::complete_report;
 pub use find::{RefundKey, find};

@@ -71,7 +71,9 @@ pub(crate) async fn bring_on(kassa: &Kassa, refund: RefundTransaction) -> Result
     if refund.status.is_final() && refund.next_query_at.is_none() {
         return Ok(());
     }
-    let open = kassa.account(refund.channel_account_id).await?;
+    let open = kassa
+        .account(apply::route(&refund)?.channel_account_id)
+        .await?;
     let gateway = open.gateway.as_ref();
     let mut job = Job::load(kassa, gateway, refund, &open.account).await?;
     if job.refund.status.is_final() {
@@ -128,7 +130,10 @@ impl<'a> Job<'a> {
         refund: RefundTransaction,
         account: &ChannelAccount,
     ) -> Result<Self, Error> {
-        let found = kassa.store.find_attempt(refund.attempt_id).await?;
+        let found = kassa
+            .store
+            .find_attempt(apply::route(&refund)?.attempt_id)
+            .await?;
         let attempt = found.ok_or_else(|| Error::internal("a refund without its attempt"))?;
         let order = order(kassa, account, &attempt, &refund)?;
         Ok(Self {
@@ -169,7 +174,8 @@ impl<'a> Job<'a> {
     }
 
     async fn settle(&self, report: RefundReport) -> Result<(), Error> {
-        apply::apply_refund_report(self.kassa, self.refund.channel_account_id, &report).await?;
+        let account = apply::route(&self.refund)?.channel_account_id;
+        apply::apply_refund_report(self.kassa, account, &report).await?;
         Ok(())
     }
 
@@ -208,7 +214,8 @@ impl<'a> Job<'a> {
             return Ok(());
         }
         let report = self.failed(reason);
-        apply::apply_refund_report_in_tx(kassa, &tx, refund.channel_account_id, &report).await?;
+        let account = apply::route(refund)?.channel_account_id;
+        apply::apply_refund_report_in_tx(kassa, &tx, account, &report).await?;
         Ok(tx.commit().await?)
     }
 
@@ -234,7 +241,7 @@ pub(crate) fn order(
         method: attempt.method,
         gateway_transaction_id: attempt.gateway_transaction_id.clone(),
         refund_number: refund.refund_number.clone(),
-        amount: refund.amount_requested,
+        amount: apply::route(refund)?.amount,
         paid: attempt.amount,
         reason: refund.reason.clone(),
         notify_url: kassa.callback_url(account, CallbackRoute::Refund)?,

@@ -136,7 +136,7 @@ async fn ask_again(kassa: &Kassa, attempt: &Attempt) -> Result<(), Error> {
 }
 
 fn decide(kassa: &Kassa, payment: &PaymentTransaction, attempt: &Attempt) -> Look {
-    let is_wanted = payment.status.is_pending() && payment.current_attempt_id == attempt.id;
+    let is_wanted = payment.status.is_pending() && payment.current_attempt_id == Some(attempt.id);
     let is_expired = kassa.clock.now() >= attempt.expires_at;
     match attempt.status {
         AttemptStatus::Paid | AttemptStatus::Failed => Look::Wait,

@@ -130,6 +130,11 @@ const CLOSED_ORDER: Ladder = Ladder {
     tail: None,
 };
 
+const NEVER: Ladder = Ladder {
+    pauses: &[],
+    tail: None,
+};
+
 /// The table: what is asked how often where.
 fn ladder(subject: Subject, channel: Channel) -> Ladder {
     match (subject, channel) {
@@ -145,6 +150,11 @@ fn ladder(subject: Subject, channel: Channel) -> Ladder {
             Subject::ClosedOrder,
             Channel::Alipay | Channel::WechatPay | Channel::Baidu | Channel::Unionpay,
         ) => CLOSED_ORDER,
+        // Nobody is asked about a wallet.
+        (
+            Subject::Order | Subject::Refund | Subject::ClosedOrder,
+            Channel::Balance | Channel::Points,
+        ) => NEVER,
     }
 }
 

@@ -104,8 +104,12 @@ pub(super) fn after_refund_question(
     refund: &RefundTransaction,
     count: i32,
 ) -> NextQuery {
+    // No gateway is asked about what only wallets take part in.
+    let Some(route) = refund.route else {
+        return NEVER;
+    };
     let (id, now) = (refund.id.to_string(), kassa.clock.now());
-    let account = refund.channel_account_id;
+    let account = route.channel_account_id;
     let at = next(kassa, Subject::Refund, account, (&id, count), now);
     NextQuery { at, count }
 }

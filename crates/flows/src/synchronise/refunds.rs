@@ -7,6 +7,7 @@ use runtime::checkpoint::Checkpoint;
 use runtime::store::NextQuery;
 
 use super::plan;
+use crate::refund::apply;
 use crate::{Error, Kassa, refund};
 
 /// Claims what is due, and looks.
@@ -49,7 +50,8 @@ async fn claim(kassa: &Kassa) -> Result<Vec<RefundTransaction>, Error> {
 
 async fn look(kassa: &Kassa, refund: RefundTransaction) -> Result<(), Error> {
     let now = kassa.clock.now();
-    if kassa.breakers.admits(refund.channel_account_id, now) {
+    let account = apply::route(&refund)?.channel_account_id;
+    if kassa.breakers.admits(account, now) {
         return Box::pin(refund::bring_on(kassa, refund)).await;
     }
     let next = NextQuery {

@@ -47,9 +47,12 @@ const fn method(method: Method, product: &'static str, takes_return_url: bool) -
         takes_return_url,
         prepay_valid_secs: match method {
             Method::Qr => Some(QR_CODE_VALID_SECS),
-            Method::Page | Method::Wap | Method::App | Method::Jsapi | Method::MiniProgram => {
-                Some(SIGNED_VALID_SECS)
-            }
+            Method::Page
+            | Method::Wap
+            | Method::App
+            | Method::Jsapi
+            | Method::MiniProgram
+            | Method::Wallet => Some(SIGNED_VALID_SECS),
         },
     }
 }

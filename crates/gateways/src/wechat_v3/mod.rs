@@ -50,9 +50,12 @@ const fn method(method: Method, product: &'static str) -> MethodCapability {
         takes_return_url: matches!(method, Method::Wap),
         prepay_valid_secs: match method {
             Method::Wap => Some(H5_URL_VALID_SECS),
-            Method::Qr | Method::Jsapi | Method::App | Method::Page | Method::MiniProgram => {
-                Some(PREPAY_VALID_SECS)
-            }
+            Method::Qr
+            | Method::Jsapi
+            | Method::App
+            | Method::Page
+            | Method::MiniProgram
+            | Method::Wallet => Some(PREPAY_VALID_SECS),
         },
     }
 }

@@ -199,7 +199,10 @@ pub(super) fn account_code(channel: v1::PaymentChannel, suffix: &str) -> String 
         v1::PaymentChannel::WechatPay => seed::code::WECHAT,
         v1::PaymentChannel::Baidu => seed::code::BAIDU,
         v1::PaymentChannel::Unionpay => seed::code::UNIONPAY,
-        v1::PaymentChannel::Alipay | v1::PaymentChannel::Unspecified => seed::code::ALIPAY,
+        v1::PaymentChannel::Alipay
+        | v1::PaymentChannel::Balance
+        | v1::PaymentChannel::Points
+        | v1::PaymentChannel::Unspecified => seed::code::ALIPAY,
     };
     format!("{code}{suffix}")
 }

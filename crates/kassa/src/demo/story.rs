@@ -241,6 +241,7 @@ impl Story {
             business_refund_id: format!("{}-R{number}", self.order_id),
             amount: Some(money(refunded)),
             reason: "demo".to_owned(),
+            ..v1::CreateRefundRequest::default()
         };
         let work = async {
             let refund = stage.client.create_refund(request).await?;

@@ -133,12 +133,13 @@ impl Installed {
             user_id: None,
             channel: Channel::Alipay,
             method: Method::Qr,
+            legs: Vec::new(),
             amount_requested: amount,
             amount_paid: zero,
             amount_refunded: zero,
             amount_refund_reserved: zero,
             status: PaymentStatus::Closed,
-            current_attempt_id: attempt.id,
+            current_attempt_id: Some(attempt.id),
             gateway_transaction_id: None,
             failure: None,
             subject: Subject::try_new("coffee").unwrap(),
@@ -154,7 +155,7 @@ impl Installed {
             event_sequence: 1,
         };
         let tx = self.store.begin().await.unwrap();
-        tx.insert_payment_in_tx(&payment, &leg, &attempt)
+        tx.insert_payment_in_tx(&payment, &[leg], Some(&attempt))
             .await
             .unwrap();
         tx.append_event_in_tx(&self.event(&payment)).await.unwrap();
@@ -171,6 +172,10 @@ impl Installed {
             method: Method::Qr,
             amount,
             status: LegStatus::Ended,
+            points: None,
+            hold_id: None,
+            amount_refunded: Money::zero(Currency::CNY),
+            amount_refund_reserved: Money::zero(Currency::CNY),
         }
     }
 

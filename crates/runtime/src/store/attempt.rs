@@ -1,12 +1,11 @@
-//! Legs and attempts: tables `payment_legs` and `payment_attempts`.
+//! Attempts: table `payment_attempts`.
 
-use entities::{payment_attempt, payment_leg};
-use kassa_core::channel::{Channel, Method};
-use kassa_core::id::{AttemptId, LegId, TransactionId};
-use kassa_core::payment::{Attempt, Leg, LegStatus, RetryRequest};
+use entities::payment_attempt;
+use kassa_core::id::{AttemptId, TransactionId};
+use kassa_core::payment::{Attempt, RetryRequest};
 use kassa_core::text::RequestId;
 use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::{Expr, Order};
+use sea_orm::sea_query::Order;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select,
 };
@@ -16,7 +15,6 @@ use super::row::{
 };
 use super::{Locked, PAGE_LIMIT_MAX, Store, StoreError, Tx, lock_row};
 
-const LEGS: &str = "payment_legs";
 const ATTEMPTS: &str = "payment_attempts";
 
 impl Store {
@@ -37,41 +35,9 @@ impl Store {
         attempts.sort_by_key(|attempt| attempt.attempt_no);
         Ok(attempts)
     }
-
-    /// The legs of a transaction, in order.
-    pub async fn list_legs(&self, transaction: TransactionId) -> Result<Vec<Leg>, StoreError> {
-        let query = payment_leg::Entity::find()
-            .filter(payment_leg::Column::TransactionId.eq(transaction.to_string()))
-            .order_by(payment_leg::Column::LegNo, Order::Asc)
-            .limit(PAGE_LIMIT_MAX);
-        fetch_all(self.db(), "list legs", query)
-            .await?
-            .iter()
-            .map(read_leg)
-            .collect()
-    }
 }
 
 impl Tx {
-    /// Writes a new leg.
-    pub async fn insert_leg_in_tx(&self, leg: &Leg) -> Result<(), StoreError> {
-        let row = payment_leg::ActiveModel {
-            id: Set(leg.id.to_string()),
-            transaction_id: Set(leg.transaction_id.to_string()),
-            leg_no: Set(leg.leg_no),
-            channel: Set(leg.channel.to_string()),
-            method: Set(leg.method.to_string()),
-            amount_minor: Set(leg.amount.amount_minor()),
-            currency: Set(leg.amount.currency().to_string()),
-            status: Set(leg.status.to_string()),
-        };
-        payment_leg::Entity::insert(row)
-            .exec_without_returning(self.db())
-            .await
-            .map_err(|error| StoreError::query("insert a leg", error))?;
-        Ok(())
-    }
-
     /// Writes a new attempt, before the call that it stands for.
     pub async fn insert_attempt_in_tx(&self, attempt: &Attempt) -> Result<(), StoreError> {
         payment_attempt::Entity::insert(write_attempt(attempt)?)
@@ -149,53 +115,6 @@ impl Tx {
         exactly_one(result.rows_affected, OPERATION)?;
         Ok(updated)
     }
-
-    /// Sets where a leg stands; the lock of its transaction guards it.
-    ///
-    /// # Errors
-    /// [`StoreError::Conflict`] if there is no such leg.
-    pub async fn update_leg_status_in_tx(
-        &self,
-        id: LegId,
-        status: LegStatus,
-    ) -> Result<(), StoreError> {
-        let status = (payment_leg::Column::Status, status.as_str());
-        update_leg(self, id, [status]).await
-    }
-
-    /// Sets how a leg is paid, when another attempt takes over; the lock of its transaction guards it.
-    ///
-    /// # Errors
-    /// [`StoreError::Conflict`] if there is no such leg.
-    pub async fn update_leg_method_in_tx(
-        &self,
-        id: LegId,
-        channel: Channel,
-        method: Method,
-    ) -> Result<(), StoreError> {
-        let channel = (payment_leg::Column::Channel, channel.as_str());
-        let method = (payment_leg::Column::Method, method.as_str());
-        update_leg(self, id, [channel, method]).await
-    }
-}
-
-/// Writes what may change of a leg.
-async fn update_leg<const N: usize>(
-    tx: &Tx,
-    id: LegId,
-    changes: [(payment_leg::Column, &'static str); N],
-) -> Result<(), StoreError> {
-    const OPERATION: &str = "update a leg";
-    let mut update = payment_leg::Entity::update_many();
-    for (column, word) in changes {
-        update = update.col_expr(column, Expr::val(word));
-    }
-    let result = update
-        .filter(payment_leg::Column::Id.eq(id.to_string()))
-        .exec(tx.db())
-        .await
-        .map_err(|error| StoreError::query(OPERATION, error))?;
-    exactly_one(result.rows_affected, OPERATION)
 }
 
 pub(crate) fn by_id(id: AttemptId) -> Select<payment_attempt::Entity> {
@@ -217,20 +136,6 @@ pub(crate) fn of_transaction(transaction: TransactionId) -> Select<payment_attem
         .order_by(payment_attempt::Column::CreatedAt, Order::Asc)
         .order_by(payment_attempt::Column::Id, Order::Asc)
         .limit(PAGE_LIMIT_MAX)
-}
-
-fn read_leg(row: &payment_leg::Model) -> Result<Leg, StoreError> {
-    let reader = RowReader::new(LEGS, &row.id);
-    let currency = reader.parse("currency", &row.currency)?;
-    Ok(Leg {
-        id: reader.parse("id", &row.id)?,
-        transaction_id: reader.parse("transaction_id", &row.transaction_id)?,
-        leg_no: row.leg_no,
-        channel: reader.parse("channel", &row.channel)?,
-        method: reader.parse("method", &row.method)?,
-        amount: reader.money("amount_minor", row.amount_minor, currency)?,
-        status: reader.parse("status", &row.status)?,
-    })
 }
 
 pub(super) fn read_attempt(row: payment_attempt::Model) -> Result<Attempt, StoreError> {

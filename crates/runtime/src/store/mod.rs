@@ -17,8 +17,8 @@
 //!
 //! | file | tables |
 //! | --- | --- |
-//! | `payment/`, `attempt.rs` | `payment_transactions`, `payment_legs`, `payment_attempts` |
-//! | `refund.rs` | `refund_transactions` |
+//! | `payment/`, `leg.rs`, `attempt.rs` | `payment_transactions`, `payment_legs`, `payment_attempts` |
+//! | `refund/` | `refund_transactions`, `refund_legs` |
 //! | `schedule.rs` | the next question of attempts and refunds |
 //! | `notification.rs` | `notifications` |
 //! | `outbox/` | `outbox`, `outbox_shards`, `outbox_cursor` |
@@ -40,6 +40,7 @@ mod daily;
 mod error;
 mod gateway_call;
 mod ledger;
+mod leg;
 mod notification;
 mod outbox;
 mod page;

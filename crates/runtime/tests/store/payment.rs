@@ -63,7 +63,7 @@ async fn a_request_is_stored_once_per_app() {
     second.0.request_id = first.0.request_id.clone();
     let tx = world.store().begin().await.unwrap();
     let refused = tx
-        .insert_payment_in_tx(&second.0, &second.1, &second.2)
+        .insert_payment_in_tx(&second.0, &[second.1], Some(&second.2))
         .await;
     assert!(
         matches!(refused, Err(StoreError::UniqueViolation { .. })),
@@ -77,7 +77,9 @@ async fn an_order_is_occupied_by_one_payment_at_a_time() {
     world.insert(&world.make_payment("order-1")).await;
     let (payment, leg, attempt) = world.make_payment("order-1");
     let tx = world.store().begin().await.unwrap();
-    let refused = tx.insert_payment_in_tx(&payment, &leg, &attempt).await;
+    let refused = tx
+        .insert_payment_in_tx(&payment, &[leg], Some(&attempt))
+        .await;
     assert!(
         matches!(refused, Err(StoreError::UniqueViolation { .. })),
         "{refused:?}"
@@ -95,7 +97,8 @@ async fn of_many_concurrent_identical_requests_one_is_stored() {
         let store = world.store().clone();
         tasks.spawn(async move {
             let tx = store.begin().await?;
-            tx.insert_payment_in_tx(&payment, &leg, &attempt).await?;
+            tx.insert_payment_in_tx(&payment, &[leg], Some(&attempt))
+                .await?;
             tx.commit().await
         });
     }
@@ -113,7 +116,7 @@ async fn a_dropped_transaction_leaves_nothing() {
     let world = World::new().await;
     let (payment, leg, attempt) = world.make_payment("order-1");
     let tx = world.store().begin().await.unwrap();
-    tx.insert_payment_in_tx(&payment, &leg, &attempt)
+    tx.insert_payment_in_tx(&payment, &[leg], Some(&attempt))
         .await
         .unwrap();
     drop(tx);

@@ -30,7 +30,7 @@ async fn a_refund_reads_back_by_each_of_its_names() {
         .unwrap();
     assert_eq!(found, expected);
     let found = store
-        .find_refund_by_number(refund.attempt_id, &refund.refund_number)
+        .find_refund_by_number(bundle.2.id, &refund.refund_number)
         .await
         .unwrap();
     assert_eq!(found, expected);
@@ -83,7 +83,7 @@ async fn a_refund_is_updated_under_its_version() {
     tx.insert_refund_in_tx(&refund).await.unwrap();
     let stale = tx.load_refund_for_update_in_tx(refund.id).await.unwrap();
     let locked = tx
-        .find_refund_by_number_for_update_in_tx(refund.attempt_id, &refund.refund_number)
+        .find_refund_by_number_for_update_in_tx(bundle.2.id, &refund.refund_number)
         .await
         .unwrap()
         .unwrap();

@@ -9,7 +9,7 @@ use kassa_core::id::{AttemptId, ChannelAccountId, LegId, RefundId, TransactionId
 use kassa_core::payment::{
     Attempt, AttemptStatus, Leg, LegStatus, PaymentStatus, PaymentTransaction,
 };
-use kassa_core::refund::{RefundStatus, RefundTransaction};
+use kassa_core::refund::{RefundRoute, RefundStatus, RefundTransaction};
 use kassa_core::text::{
     AccountCode, AppId, BusinessOrderId, BusinessOrderType, BusinessRefundId, PayerId,
     RefundReason, RequestId, Subject, UserId,
@@ -137,6 +137,10 @@ impl World {
             method: Method::Qr,
             amount: cny(10_000),
             status: LegStatus::Pending,
+            points: None,
+            hold_id: None,
+            amount_refunded: cny(0),
+            amount_refund_reserved: cny(0),
         };
         (self.transaction(id, attempt_id, order), leg, attempt)
     }
@@ -158,12 +162,13 @@ impl World {
             user_id: Some(UserId::try_new("user-1").unwrap()),
             channel: Channel::Alipay,
             method: Method::Qr,
+            legs: Vec::new(),
             amount_requested: cny(10_000),
             amount_paid: cny(0),
             amount_refunded: cny(0),
             amount_refund_reserved: cny(0),
             status: PaymentStatus::PendingCreate,
-            current_attempt_id: attempt,
+            current_attempt_id: Some(attempt),
             gateway_transaction_id: None,
             failure: None,
             subject: Subject::try_new("一杯咖啡").unwrap(),
@@ -182,7 +187,7 @@ impl World {
 
     pub(crate) async fn insert(&self, (payment, leg, attempt): &Bundle) {
         let tx = self.store().begin().await.unwrap();
-        tx.insert_payment_in_tx(payment, leg, attempt)
+        tx.insert_payment_in_tx(payment, std::slice::from_ref(leg), Some(attempt))
             .await
             .unwrap();
         tx.commit().await.unwrap();
@@ -217,8 +222,12 @@ impl World {
             app_id: self.app.clone(),
             original_transaction_id: payment.id,
             leg_id: leg.id,
-            attempt_id: attempt.id,
-            channel_account_id: self.account,
+            route: Some(RefundRoute {
+                attempt_id: attempt.id,
+                channel_account_id: self.account,
+                amount: cny(minor),
+            }),
+            legs: Vec::new(),
             business_refund_id: Some(BusinessRefundId::try_new(business_id).unwrap()),
             request_fingerprint: "f".repeat(64),
             refund_number: id.to_string(),

@@ -59,6 +59,10 @@ fn leg(kassa: &Kassa, transaction_id: TransactionId, amount: Money) -> Leg {
         method: Method::Qr,
         amount,
         status: LegStatus::Pending,
+        points: None,
+        hold_id: None,
+        amount_refunded: Money::zero(Currency::CNY),
+        amount_refund_reserved: Money::zero(Currency::CNY),
     }
 }
 
@@ -100,12 +104,13 @@ pub(crate) async fn payment(kassa: &Kassa, app: &AppId, order: &str) -> PaymentT
         user_id: None,
         channel: Channel::Alipay,
         method: Method::Qr,
+        legs: Vec::new(),
         amount_requested: amount,
         amount_paid: zero,
         amount_refunded: zero,
         amount_refund_reserved: zero,
         status: PaymentStatus::PendingPayment,
-        current_attempt_id: attempt.id,
+        current_attempt_id: Some(attempt.id),
         gateway_transaction_id: None,
         failure: None,
         subject: Subject::try_new("coffee").unwrap(),
@@ -121,7 +126,7 @@ pub(crate) async fn payment(kassa: &Kassa, app: &AppId, order: &str) -> PaymentT
         event_sequence: 0,
     };
     let tx = kassa.store.begin().await.unwrap();
-    tx.insert_payment_in_tx(&payment, &leg, &attempt)
+    tx.insert_payment_in_tx(&payment, &[leg], Some(&attempt))
         .await
         .unwrap();
     tx.commit().await.unwrap();

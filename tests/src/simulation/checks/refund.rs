@@ -19,9 +19,9 @@ pub(super) fn check(
     let refunds = books.refunds.get(&row.id).map_or(&[][..], Vec::as_slice);
     let (mut given_back, mut of_payment) = (0, 0);
     for refund in refunds {
-        let order = refund.attempt_id.to_string();
-        let made = bank
-            .refund(&order, &refund.refund_number)
+        let order = refund.route.map(|route| route.attempt_id.to_string());
+        let made = order
+            .and_then(|order| bank.refund(&order, &refund.refund_number))
             .map(|(_, made)| made);
         let is_done = made.is_some_and(|made| made.state == RefundState::Done);
         let amount = refund.amount_requested.amount_minor();
@@ -59,7 +59,8 @@ pub(super) fn check(
         for refund_number in order.refunds.keys() {
             let is_known = refunds.iter().any(|refund| {
                 refund.refund_number == *refund_number
-                    && refund.attempt_id.to_string() == order.number
+                    && refund.route.map(|route| route.attempt_id.to_string())
+                        == Some(order.number.clone())
             });
             let made = &order.refunds[refund_number];
             let is_no_matter = made.is_console && made.state == RefundState::Closed;

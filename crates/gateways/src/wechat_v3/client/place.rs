@@ -24,7 +24,7 @@ impl Client {
             Method::Jsapi => ("jsapi", "/v3/pay/transactions/jsapi"),
             Method::Wap => ("h5", "/v3/pay/transactions/h5"),
             Method::App => ("app", "/v3/pay/transactions/app"),
-            Method::Page | Method::MiniProgram => {
+            Method::Page | Method::MiniProgram | Method::Wallet => {
                 return Err(unsupported("wechat pay takes no orders of this method"));
             }
         };
@@ -66,7 +66,7 @@ impl Client {
                 settings,
                 created.prepay_id.ok_or_else(|| lacks("prepay_id"))?,
             ),
-            Method::Page | Method::MiniProgram => {
+            Method::Page | Method::MiniProgram | Method::Wallet => {
                 Err(unsupported("wechat pay takes no orders of this method"))
             }
         }
@@ -123,7 +123,15 @@ fn create_order<'a>(
             openid: payer.as_str(),
         }),
         (Method::Jsapi, None) => return Err(unsupported("jsapi needs the payer's openid")),
-        (Method::Qr | Method::Page | Method::Wap | Method::App | Method::MiniProgram, _) => None,
+        (
+            Method::Qr
+            | Method::Page
+            | Method::Wap
+            | Method::App
+            | Method::MiniProgram
+            | Method::Wallet,
+            _,
+        ) => None,
     };
     let scene_info = match (order.method, order.client_ip) {
         (Method::Wap, Some(address)) => Some(SceneInfo {
@@ -135,7 +143,15 @@ fn create_order<'a>(
             },
         }),
         (Method::Wap, None) => return Err(unsupported("h5 needs the payer's address")),
-        (Method::Qr | Method::Page | Method::Jsapi | Method::App | Method::MiniProgram, _) => None,
+        (
+            Method::Qr
+            | Method::Page
+            | Method::Jsapi
+            | Method::App
+            | Method::MiniProgram
+            | Method::Wallet,
+            _,
+        ) => None,
     };
     Ok(CreateOrder {
         appid: &settings.appid,

@@ -4,7 +4,7 @@ mod reserve;
 mod row;
 
 use chrono::{DateTime, Utc};
-use entities::payment_transaction::{Column, Entity};
+use entities::payment_transaction::{Column, Entity, Model};
 use kassa_core::channel::Channel;
 use kassa_core::id::TransactionId;
 use kassa_core::payment::{Attempt, Leg, PaymentStatus, PaymentTransaction};
@@ -15,7 +15,7 @@ use sea_orm::{
 };
 
 use super::row::{exactly_one, fetch_all, fetch_one, read_all};
-use super::{Locked, Page, Store, StoreError, Tx, lock_row};
+use super::{Locked, Page, Store, StoreError, Tx, leg, lock_row};
 
 /// How many transactions of one business order are listed.
 pub const PAYMENTS_OF_ORDER_MAX: u64 = 50;
@@ -44,7 +44,7 @@ impl Store {
         id: TransactionId,
     ) -> Result<Option<PaymentTransaction>, StoreError> {
         let row = fetch_one(self.db(), "find a payment", by_id(id)).await?;
-        row.map(row::read).transpose()
+        read_one(self.db(), row).await
     }
 
     /// The transaction with this id if it is the app's.
@@ -55,7 +55,7 @@ impl Store {
     ) -> Result<Option<PaymentTransaction>, StoreError> {
         let query = by_id(id).filter(Column::AppId.eq(app.as_str()));
         let row = fetch_one(self.db(), "find a payment", query).await?;
-        row.map(row::read).transpose()
+        read_one(self.db(), row).await
     }
 
     /// The transaction that this request of the app made.
@@ -65,7 +65,7 @@ impl Store {
         request: &RequestId,
     ) -> Result<Option<PaymentTransaction>, StoreError> {
         let row = fetch_one(self.db(), "find a payment", by_request(app, request)).await?;
-        row.map(row::read).transpose()
+        read_one(self.db(), row).await
     }
 
     /// The transaction that keeps others from this business order: open, or paid as agreed.
@@ -75,7 +75,7 @@ impl Store {
         order: &BusinessOrderId,
     ) -> Result<Option<PaymentTransaction>, StoreError> {
         let row = fetch_one(self.db(), "find a payment", occupying(app, order)).await?;
-        row.map(row::read).transpose()
+        read_one(self.db(), row).await
     }
 
     /// The transactions of a business order, newest first, at most [`PAYMENTS_OF_ORDER_MAX`].
@@ -100,7 +100,7 @@ impl Store {
         order: &BusinessOrderId,
     ) -> Result<Vec<PaymentTransaction>, StoreError> {
         let rows = fetch_all(self.db(), "list payments", of_order_of_any(apps, order)).await?;
-        read_all(rows, row::read)
+        read_each(self.db(), rows).await
     }
 
     /// A page of the app's transactions, newest first.
@@ -111,27 +111,33 @@ impl Store {
         page: &Page,
     ) -> Result<Vec<PaymentTransaction>, StoreError> {
         let rows = fetch_all(self.db(), "list payments", listing(app, filter, page)).await?;
-        read_all(rows, row::read)
+        read_each(self.db(), rows).await
     }
 }
 
 impl Tx {
-    /// Writes a new transaction with its first leg and attempt. It occupies its business order.
+    /// Writes a new transaction with its legs and, if a gateway takes part, its first attempt. It
+    /// occupies its business order.
     ///
     /// # Errors
     /// [`StoreError::UniqueViolation`] if the request was seen before or the order is occupied.
     pub async fn insert_payment_in_tx(
         &self,
         payment: &PaymentTransaction,
-        leg: &Leg,
-        attempt: &Attempt,
+        legs: &[Leg],
+        attempt: Option<&Attempt>,
     ) -> Result<(), StoreError> {
         Entity::insert(row::write(payment)?)
             .exec_without_returning(self.db())
             .await
             .map_err(|error| StoreError::query("insert a payment", error))?;
-        self.insert_leg_in_tx(leg).await?;
-        self.insert_attempt_in_tx(attempt).await
+        for leg in legs {
+            self.insert_leg_in_tx(leg).await?;
+        }
+        match attempt {
+            Some(attempt) => self.insert_attempt_in_tx(attempt).await,
+            None => Ok(()),
+        }
     }
 
     /// Locks a transaction. Take this lock before those of its attempts and refunds.
@@ -146,11 +152,15 @@ impl Tx {
         let row = fetch_one(self.db(), "lock a payment", query)
             .await?
             .ok_or_else(|| StoreError::not_found("payment", id))?;
-        row::read(row).map(Locked::new)
+        let payment = read_one(self.db(), Some(row)).await?;
+        payment
+            .map(Locked::new)
+            .ok_or_else(|| StoreError::not_found("payment", id))
     }
 
     /// Writes what became of a locked transaction; returns it with its new version. A transaction
-    /// that ended unpaid gives its business order free and never takes it back. What the caller asked
+    /// that ended unpaid gives its business order free and never takes it back. Its legs, where it
+    /// carries them, are written with it. What the caller asked
     /// for once and for all (order, amount, subject, metadata …) is not written again.
     ///
     /// # Errors
@@ -173,8 +183,44 @@ impl Tx {
             .await
             .map_err(|error| StoreError::query(OPERATION, error))?;
         exactly_one(result.rows_affected, OPERATION)?;
+        for (before, leg) in old.legs.iter().zip(&updated.legs) {
+            if before != leg {
+                self.update_leg_in_tx(leg).await?;
+            }
+        }
         Ok(updated)
     }
+}
+
+/// The transaction of a row, with the legs that say more than the row.
+async fn read_one<C: ConnectionTrait>(
+    db: &C,
+    row: Option<Model>,
+) -> Result<Option<PaymentTransaction>, StoreError> {
+    let payments = read_each(db, row.into_iter().collect()).await?;
+    Ok(payments.into_iter().next())
+}
+
+async fn read_each<C: ConnectionTrait>(
+    db: &C,
+    rows: Vec<Model>,
+) -> Result<Vec<PaymentTransaction>, StoreError> {
+    let with_legs: Vec<String> = rows
+        .iter()
+        .filter(|row| row.has_internal_legs)
+        .map(|row| row.id.clone())
+        .collect();
+    let mut payments = read_all(rows, row::read)?;
+    if with_legs.is_empty() {
+        return Ok(payments);
+    }
+    for found in leg::list(db, &with_legs).await? {
+        let owner = payments.iter_mut().find(|it| it.id == found.transaction_id);
+        if let Some(payment) = owner {
+            payment.legs.push(found);
+        }
+    }
+    Ok(payments)
 }
 
 pub(crate) fn by_id(id: TransactionId) -> Select<Entity> {

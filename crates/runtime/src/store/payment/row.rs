@@ -21,6 +21,7 @@ fn occupies(status: PaymentStatus) -> bool {
     }
 }
 
+/// A row without its legs.
 pub(super) fn read(row: Model) -> Result<PaymentTransaction, StoreError> {
     let reader = RowReader::new(TABLE, &row.id);
     let currency = reader.parse("currency", &row.currency)?;
@@ -36,6 +37,7 @@ pub(super) fn read(row: Model) -> Result<PaymentTransaction, StoreError> {
         user_id: reader.text_some("user_id", row.user_id.as_deref())?,
         channel: reader.parse("channel", &row.channel)?,
         method: reader.parse("method", &row.method)?,
+        legs: Vec::new(),
         amount_requested: money("amount_requested_minor", row.amount_requested_minor)?,
         amount_paid: money("amount_paid_minor", row.amount_paid_minor)?,
         amount_refunded: money("amount_refunded_minor", row.amount_refunded_minor)?,
@@ -44,7 +46,8 @@ pub(super) fn read(row: Model) -> Result<PaymentTransaction, StoreError> {
             row.amount_refund_reserved_minor,
         )?,
         status: reader.parse("status", &row.status)?,
-        current_attempt_id: reader.parse("current_attempt_id", &row.current_attempt_id)?,
+        current_attempt_id: reader
+            .parse_some("current_attempt_id", row.current_attempt_id.as_deref())?,
         gateway_transaction_id: row.gateway_transaction_id,
         failure: reader.failure(row.error_code, row.error_message)?,
         subject: reader.text("subject", &row.subject)?,
@@ -79,6 +82,7 @@ pub(super) fn write(payment: &PaymentTransaction) -> Result<ActiveModel, StoreEr
         return_url: Set(payment.return_url.clone()),
         metadata: Set(to_json(TABLE, "metadata", &payment.metadata)?),
         created_at: Set(to_micros(payment.created_at)),
+        has_internal_legs: Set(!payment.legs.is_empty()),
         ..changes(payment)?
     })
 }
@@ -99,7 +103,7 @@ pub(super) fn changes(payment: &PaymentTransaction) -> Result<ActiveModel, Store
             payment.amount_refund_reserved,
         )?),
         status: Set(payment.status.to_string()),
-        current_attempt_id: Set(payment.current_attempt_id.to_string()),
+        current_attempt_id: Set(payment.current_attempt_id.map(|id| id.to_string())),
         gateway_transaction_id: Set(payment.gateway_transaction_id.clone()),
         error_code: Set(error_code),
         error_message: Set(error_message),

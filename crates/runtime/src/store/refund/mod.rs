@@ -1,14 +1,16 @@
-//! Refund transactions: table `refund_transactions`.
+//! Refund transactions: tables `refund_transactions` and `refund_legs`.
+
+mod leg;
 
 use entities::refund_transaction::{ActiveModel, Column, Entity, Model};
 use kassa_core::id::{AttemptId, RefundId, TransactionId};
-use kassa_core::refund::{RefundStatus, RefundTransaction};
+use kassa_core::refund::{RefundRoute, RefundStatus, RefundTransaction};
 use kassa_core::text::{AppId, BusinessRefundId};
 use sea_orm::ActiveValue::Set;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Select};
 
 use super::row::{
-    RowReader, exactly_one, failure_columns, fetch_all, fetch_one, minor_in, read_all, to_micros,
+    RowReader, exactly_one, failure_columns, fetch_all, fetch_one, minor_in, to_micros,
 };
 use super::{Locked, Page, Store, StoreError, Tx, lock_row};
 
@@ -65,7 +67,7 @@ impl Store {
         page: &Page,
     ) -> Result<Vec<RefundTransaction>, StoreError> {
         let rows = fetch_all(self.db(), "list refunds", listing(app, filter, page)).await?;
-        read_all(rows, read)
+        leg::read_each(self.db(), rows).await
     }
 
     /// The refunds of a payment, newest first, at most [`super::PAGE_LIMIT_MAX`].
@@ -74,17 +76,15 @@ impl Store {
         transaction: TransactionId,
     ) -> Result<Vec<RefundTransaction>, StoreError> {
         let rows = fetch_all(self.db(), "list refunds", of_payment(transaction)).await?;
-        read_all(rows, read)
+        leg::read_each(self.db(), rows).await
     }
 
     async fn one_refund(
         &self,
         query: Select<Entity>,
     ) -> Result<Option<RefundTransaction>, StoreError> {
-        fetch_one(self.db(), "find a refund", query)
-            .await?
-            .map(read)
-            .transpose()
+        let row = fetch_one(self.db(), "find a refund", query).await?;
+        leg::read_one(self.db(), row).await
     }
 }
 
@@ -98,7 +98,7 @@ impl Tx {
             .exec_without_returning(self.db())
             .await
             .map_err(|error| StoreError::query("insert a refund", error))?;
-        Ok(())
+        self.insert_refund_legs(refund).await
     }
 
     /// Locks a refund; the lock of its payment comes first.
@@ -121,10 +121,8 @@ impl Tx {
         attempt: AttemptId,
         number: &str,
     ) -> Result<Option<RefundTransaction>, StoreError> {
-        fetch_one(self.db(), "find a refund", by_number(attempt, number))
-            .await?
-            .map(read)
-            .transpose()
+        let row = fetch_one(self.db(), "find a refund", by_number(attempt, number)).await?;
+        leg::read_one(self.db(), row).await
     }
 
     /// The refunds of a paid order as this transaction sees them; whoever holds the lock of its payment
@@ -134,7 +132,7 @@ impl Tx {
         attempt: AttemptId,
     ) -> Result<Vec<RefundTransaction>, StoreError> {
         let rows = fetch_all(self.db(), "list refunds", of_attempt(attempt)).await?;
-        read_all(rows, read)
+        leg::read_each(self.db(), rows).await
     }
 
     /// Locks the refund with this number of a paid order, if there is one.
@@ -146,7 +144,7 @@ impl Tx {
         self.lock_refund(by_number(attempt, number)).await
     }
 
-    /// Writes what became of a locked refund; returns it with its new version.
+    /// Writes what became of a locked refund and its legs; returns it with its new version.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if the row has another version than the locked one.
@@ -170,6 +168,11 @@ impl Tx {
             .await
             .map_err(|error| StoreError::query(OPERATION, error))?;
         exactly_one(result.rows_affected, OPERATION)?;
+        for (before, leg) in old.legs.iter().zip(&updated.legs) {
+            if before != leg {
+                self.update_refund_leg(leg).await?;
+            }
+        }
         Ok(updated)
     }
 
@@ -179,7 +182,7 @@ impl Tx {
     ) -> Result<Option<Locked<RefundTransaction>>, StoreError> {
         let query = lock_row(query, self.db().get_database_backend());
         let row = fetch_one(self.db(), "lock a refund", query).await?;
-        row.map(|row| read(row).map(Locked::new)).transpose()
+        Ok(leg::read_one(self.db(), row).await?.map(Locked::new))
     }
 }
 
@@ -220,6 +223,7 @@ pub(crate) fn listing(app: &AppId, filter: &RefundFilter, page: &Page) -> Select
     page.apply(query, Column::CreatedAt, Column::Id)
 }
 
+/// A row without its legs.
 pub(super) fn read(row: Model) -> Result<RefundTransaction, StoreError> {
     let reader = RowReader::new(TABLE, &row.id);
     let currency = reader.parse("currency", &row.currency)?;
@@ -230,8 +234,8 @@ pub(super) fn read(row: Model) -> Result<RefundTransaction, StoreError> {
         original_transaction_id: reader
             .parse("original_transaction_id", &row.original_transaction_id)?,
         leg_id: reader.parse("leg_id", &row.leg_id)?,
-        attempt_id: reader.parse("attempt_id", &row.attempt_id)?,
-        channel_account_id: reader.parse("channel_account_id", &row.channel_account_id)?,
+        route: read_route(&reader, &row)?,
+        legs: Vec::new(),
         business_refund_id: reader
             .text_some("business_refund_id", row.business_refund_id.as_deref())?,
         request_fingerprint: row.request_fingerprint,
@@ -254,16 +258,35 @@ pub(super) fn read(row: Model) -> Result<RefundTransaction, StoreError> {
     })
 }
 
+fn read_route(reader: &RowReader<'_>, row: &Model) -> Result<Option<RefundRoute>, StoreError> {
+    let (attempt, account) = (row.attempt_id.as_deref(), row.channel_account_id.as_deref());
+    let Some((attempt, account)) = attempt.zip(account) else {
+        return Ok(None);
+    };
+    let minor = row
+        .gateway_amount_minor
+        .unwrap_or(row.amount_requested_minor);
+    let currency = reader.parse("currency", &row.currency)?;
+    Ok(Some(RefundRoute {
+        attempt_id: reader.parse("attempt_id", attempt)?,
+        channel_account_id: reader.parse("channel_account_id", account)?,
+        amount: reader.money("gateway_amount_minor", minor, currency)?,
+    }))
+}
+
 /// A whole new row.
 fn write(refund: &RefundTransaction) -> Result<ActiveModel, StoreError> {
     let business_refund_id = refund.business_refund_id.as_ref();
+    let route = refund.route.as_ref();
     Ok(ActiveModel {
         id: Set(refund.id.to_string()),
         app_id: Set(refund.app_id.to_string()),
         original_transaction_id: Set(refund.original_transaction_id.to_string()),
         leg_id: Set(refund.leg_id.to_string()),
-        attempt_id: Set(refund.attempt_id.to_string()),
-        channel_account_id: Set(refund.channel_account_id.to_string()),
+        attempt_id: Set(route.map(|route| route.attempt_id.to_string())),
+        channel_account_id: Set(route.map(|route| route.channel_account_id.to_string())),
+        gateway_amount_minor: Set(route.map(|route| route.amount.amount_minor())),
+        has_legs: Set(!refund.legs.is_empty()),
         business_refund_id: Set(business_refund_id.map(ToString::to_string)),
         request_fingerprint: Set(refund.request_fingerprint.clone()),
         refund_number: Set(refund.refund_number.clone()),
