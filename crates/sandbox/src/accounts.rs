@@ -4,6 +4,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use rsa::{RsaPrivateKey, RsaPublicKey};
+use rustls::pki_types::{CertificateDer, pem::PemObject};
 
 use crate::{
     error::KeysError,
@@ -62,6 +63,46 @@ pub struct WechatCredentials {
     pub public_key: Option<WechatPublicKey>,
 }
 
+/// What a merchant's developer gets from WeChat Pay's console for API v2 (`wechat_v2` sheet §1).
+#[derive(Clone)]
+pub struct WechatV2Credentials {
+    /// Base of `/pay/…`: the root of this sandbox, without a slash at its end.
+    pub api_base_url: String,
+    /// Base of `/secapi/…`, which demands the client certificate.
+    pub mtls_base_url: String,
+    /// PEM of the authority that certifies `mtls_base_url`.
+    pub mtls_root_certificate_pem: String,
+    /// The merchant's number.
+    pub mch_id: String,
+    /// The app bound to the merchant.
+    pub appid: String,
+    /// 32 letters and digits.
+    pub api_key: String,
+    /// `apiclient_cert.pem`.
+    pub client_certificate_pem: String,
+    /// `apiclient_key.pem`.
+    pub client_private_key_pem: String,
+}
+
+/// What a merchant's developer gets from the console of Baidu's cashier (baidu sheet §1).
+#[derive(Clone)]
+pub struct BaiduCredentials {
+    /// The root of this sandbox, without a slash at its end.
+    pub api_base_url: String,
+    /// The settlement agreement.
+    pub deal_id: String,
+    /// The payment appKey.
+    pub app_key: String,
+    /// The smart program's App Key.
+    pub client_id: String,
+    /// The smart program's App Secret.
+    pub client_secret: String,
+    /// PKCS#8 PEM of the merchant's private key.
+    pub merchant_private_key_pem: String,
+    /// SPKI PEM of Baidu's public key.
+    pub platform_public_key_pem: String,
+}
+
 /// WeChat Pay's public key and its id.
 #[derive(Clone, Debug)]
 pub struct WechatPublicKey {
@@ -86,6 +127,10 @@ pub struct Credentials {
     pub wechat_public_key_mode: WechatCredentials,
     /// A third merchant, in platform-certificate mode, to cross accounts with.
     pub wechat_foreign: WechatCredentials,
+    /// A merchant at API v2.
+    pub wechat_v2: WechatV2Credentials,
+    /// A merchant at Baidu's cashier.
+    pub baidu: BaiduCredentials,
 }
 
 impl fmt::Debug for AlipayCredentials {
@@ -108,6 +153,44 @@ impl fmt::Debug for WechatCredentials {
             .field("appid", &self.appid)
             .finish_non_exhaustive()
     }
+}
+
+impl fmt::Debug for WechatV2Credentials {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("WechatV2Credentials")
+            .field("mch_id", &self.mch_id)
+            .field("appid", &self.appid)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for BaiduCredentials {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("BaiduCredentials")
+            .field("deal_id", &self.deal_id)
+            .field("app_key", &self.app_key)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One merchant as WeChat Pay's API v2 knows it.
+pub(crate) struct WechatV2Merchant {
+    pub(crate) mch_id: String,
+    pub(crate) appid: String,
+    pub(crate) api_key: String,
+    /// The certificate that its secure calls show.
+    pub(crate) certificate_der: Vec<u8>,
+}
+
+/// One merchant as Baidu knows it.
+pub(crate) struct BaiduMerchant {
+    pub(crate) deal_id: String,
+    pub(crate) app_key: String,
+    pub(crate) client_id: String,
+    pub(crate) client_secret: String,
+    pub(crate) public_key: RsaPublicKey,
 }
 
 /// One app as Alipay knows it.
@@ -154,6 +237,9 @@ pub(crate) struct Accounts {
     /// The first signs for merchants in platform-certificate mode.
     pub(crate) wechat_certificates: Vec<WechatPlatformKey>,
     pub(crate) wechat_public_key: WechatPlatformKey,
+    pub(crate) wechat_v2: Vec<WechatV2Merchant>,
+    pub(crate) baidu: Vec<BaiduMerchant>,
+    pub(crate) baidu_platform: RsaPrivateKey,
 }
 
 /// Number, PID and key of each Alipay app; the second is in certificate mode.
@@ -181,6 +267,26 @@ const WECHAT_MERCHANTS: [(&str, &str, &str); 3] = [
         "wechat_merchant_foreign",
     ),
 ];
+
+/// Number, appid and key of each merchant at API v2.
+const WECHAT_V2_MERCHANTS: [(&str, &str, &str); 2] = [
+    ("1900000011", "wx8888888888888891", "wechat_merchant"),
+    (
+        "1900000012",
+        "wx8888888888888892",
+        "wechat_merchant_foreign",
+    ),
+];
+
+/// Settlement agreement, payment appKey and key of each merchant at Baidu.
+const BAIDU_MERCHANTS: [(&str, &str, &str); 2] = [
+    ("470193086", "MMSANDBOX1", "wechat_merchant"),
+    ("470193087", "MMSANDBOX2", "wechat_merchant_foreign"),
+];
+/// The key that Baidu signs with.
+const BAIDU_PLATFORM: &str = "wechat_public_key";
+/// What the smart programs are called.
+const BAIDU_CLIENT: &str = "sandbox-program";
 
 /// Index of the certificate-mode app and of the public-key-mode merchant.
 const OTHER_MODE: usize = 1;
@@ -221,7 +327,33 @@ impl Accounts {
                 certificate_pem: Some(keys.certificate(name)?),
             });
         }
+        let mut wechat_v2 = Vec::new();
+        for (mch_id, appid, key) in WECHAT_V2_MERCHANTS {
+            let certificate = client_certificate(keys, mch_id, key)?;
+            let certificate = CertificateDer::from_pem_slice(certificate.as_bytes())
+                .map_err(|_unreadable| KeysError::Certificate(mch_id.to_owned()))?;
+            wechat_v2.push(WechatV2Merchant {
+                mch_id: mch_id.to_owned(),
+                appid: appid.to_owned(),
+                api_key: keys.pair(key)?.secret("api v2"),
+                certificate_der: certificate.to_vec(),
+            });
+        }
+        let mut baidu = Vec::new();
+        for (deal_id, app_key, key) in BAIDU_MERCHANTS {
+            let pair = keys.pair(key)?;
+            baidu.push(BaiduMerchant {
+                deal_id: deal_id.to_owned(),
+                app_key: app_key.to_owned(),
+                client_id: format!("{BAIDU_CLIENT}-{deal_id}"),
+                client_secret: pair.secret("baidu"),
+                public_key: pair.public,
+            });
+        }
         Ok(Self {
+            wechat_v2,
+            baidu,
+            baidu_platform: keys.pair(BAIDU_PLATFORM)?.private,
             alipay,
             alipay_platform: keys.pair("alipay_platform")?.private,
             wechat,
@@ -255,6 +387,24 @@ impl Accounts {
             .find(|merchant| merchant.mchid != mchid)
     }
 
+    pub(crate) fn wechat_v2_merchant(&self, mch_id: &str) -> Option<&WechatV2Merchant> {
+        self.wechat_v2.iter().find(|it| it.mch_id == mch_id)
+    }
+
+    /// Any other merchant than this one.
+    pub(crate) fn other_wechat_v2_merchant(&self, mch_id: &str) -> Option<&WechatV2Merchant> {
+        self.wechat_v2.iter().rev().find(|it| it.mch_id != mch_id)
+    }
+
+    pub(crate) fn baidu_merchant(&self, deal_id: &str) -> Option<&BaiduMerchant> {
+        self.baidu.iter().find(|it| it.deal_id == deal_id)
+    }
+
+    /// Any other merchant than this one.
+    pub(crate) fn other_baidu_merchant(&self, deal_id: &str) -> Option<&BaiduMerchant> {
+        self.baidu.iter().rev().find(|it| it.deal_id != deal_id)
+    }
+
     /// The key that signs answers and callbacks to this merchant.
     pub(crate) fn signing_key(&self, merchant: &WechatMerchant) -> Option<&WechatPlatformKey> {
         if merchant.is_public_key_mode {
@@ -278,7 +428,11 @@ fn sns(keys: &Keys) -> Result<CertificateSns, KeysError> {
 }
 
 /// The merchants' view of [`Accounts`].
-pub(crate) fn credentials(keys: &Keys, base_url: &str) -> Result<Credentials, KeysError> {
+pub(crate) fn credentials(
+    keys: &Keys,
+    base_url: &str,
+    secure_url: &str,
+) -> Result<Credentials, KeysError> {
     let mut alipay = BTreeMap::new();
     for (index, (app_id, seller_id, key)) in ALIPAY_APPS.into_iter().enumerate() {
         let certificates = AlipayCertificates {
@@ -313,6 +467,46 @@ pub(crate) fn credentials(keys: &Keys, base_url: &str) -> Result<Credentials, Ke
         wechat: wechat_at(0)?,
         wechat_public_key_mode: wechat_at(1)?,
         wechat_foreign: wechat_at(2)?,
+        wechat_v2: wechat_v2_credentials(keys, base_url, secure_url)?,
+        baidu: baidu_credentials(keys, base_url)?,
+    })
+}
+
+/// The certificate (PEM) that a merchant at API v2 shows.
+fn client_certificate(keys: &Keys, mch_id: &str, key: &str) -> Result<String, KeysError> {
+    keys.issue(key, mch_id, None)
+}
+
+fn wechat_v2_credentials(
+    keys: &Keys,
+    base_url: &str,
+    secure_url: &str,
+) -> Result<WechatV2Credentials, KeysError> {
+    let [(mch_id, appid, key), _] = WECHAT_V2_MERCHANTS;
+    let pair = keys.pair(key)?;
+    Ok(WechatV2Credentials {
+        api_base_url: base_url.to_owned(),
+        mtls_base_url: secure_url.to_owned(),
+        mtls_root_certificate_pem: keys.root_certificate()?,
+        mch_id: mch_id.to_owned(),
+        appid: appid.to_owned(),
+        api_key: pair.secret("api v2"),
+        client_certificate_pem: client_certificate(keys, mch_id, key)?,
+        client_private_key_pem: pair.private_pem,
+    })
+}
+
+fn baidu_credentials(keys: &Keys, base_url: &str) -> Result<BaiduCredentials, KeysError> {
+    let [(deal_id, app_key, key), _] = BAIDU_MERCHANTS;
+    let pair = keys.pair(key)?;
+    Ok(BaiduCredentials {
+        api_base_url: base_url.to_owned(),
+        deal_id: deal_id.to_owned(),
+        app_key: app_key.to_owned(),
+        client_id: format!("{BAIDU_CLIENT}-{deal_id}"),
+        client_secret: pair.secret("baidu"),
+        merchant_private_key_pem: pair.private_pem,
+        platform_public_key_pem: keys.pair(BAIDU_PLATFORM)?.public_pem,
     })
 }
 

@@ -13,13 +13,13 @@ use tokio::{
 };
 
 use crate::{
-    alipay,
+    alipay, baidu,
     config::Delivery,
     error::ControlError,
     fault::{CallbackFault, is_about_notice},
     shared::Shared,
     state::{Gateway, Order, OrderKey, PENDING_MAX, State},
-    wechat_v3,
+    wechat_v2, wechat_v3,
 };
 
 /// A callback must be answered within this time (`wechat_v3` sheet §10; Alipay states none).
@@ -40,6 +40,8 @@ const LOOK_INTERVAL: Duration = Duration::from_mins(1);
 pub(crate) enum Notice {
     Alipay(alipay::notify::Notice),
     Wechat(wechat_v3::notify::Notice),
+    WechatV2(wechat_v2::notify::Notice),
+    Baidu(baidu::notify::Notice),
 }
 
 /// A callback that waits to be posted.
@@ -131,6 +133,8 @@ pub(crate) fn enqueue(
     let schedule_s = match &notice {
         Notice::Alipay(_) => alipay::notify::retry_schedule(order.product),
         Notice::Wechat(_) => wechat_v3::notify::RETRY_SCHEDULE_S.to_vec(),
+        Notice::WechatV2(_) => wechat_v2::notify::RETRY_SCHEDULE_S.to_vec(),
+        Notice::Baidu(_) => baidu::notify::retry_schedule(),
     };
     let mut pending = Pending {
         order: order.key(),
@@ -271,6 +275,8 @@ fn render(shared: &Shared, pending: &Pending) -> Option<Posting> {
         Notice::Wechat(notice) => {
             wechat_v3::notify::render(&shared.accounts, notice, shared.now(), &faults)
         }
+        Notice::WechatV2(notice) => wechat_v2::notify::render(&shared.accounts, notice, &faults),
+        Notice::Baidu(notice) => baidu::notify::render(&shared.accounts, notice, &faults),
     }
 }
 
@@ -308,6 +314,8 @@ async fn post(shared: &Arc<Shared>, callback: RecordedCallback) -> DeliveryRepor
     let acknowledged = match callback.gateway {
         Gateway::Alipay => alipay::notify::is_acknowledged(http_status, &body),
         Gateway::WechatV3 => wechat_v3::notify::is_acknowledged(http_status),
+        Gateway::WechatV2 => wechat_v2::notify::is_acknowledged(http_status, &body),
+        Gateway::Baidu => baidu::notify::is_acknowledged(&callback.kind, http_status, &body),
     };
     if acknowledged {
         shared.state().mark_acknowledged(index);

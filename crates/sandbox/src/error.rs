@@ -21,6 +21,9 @@ pub enum SandboxError {
     /// The client that posts callbacks could not be built.
     #[error("cannot build the client that posts callbacks")]
     Client(#[source] reqwest::Error),
+    /// The listener that demands client certificates could not be set up.
+    #[error("cannot set up tls: {0}")]
+    Tls(String),
     /// The keys could not be used.
     #[error("cannot prepare the keys of the sandbox")]
     Keys(#[from] KeysError),

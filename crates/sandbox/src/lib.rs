@@ -1,11 +1,11 @@
 //! Simulators of the gateways that speak their real protocols and sign for real.
 //!
-//! One loopback listener serves Alipay (`/gateway.do`), WeChat Pay API v3 (`/v3/…`), a page for the
-//! payer of each order (`/payer/…`, list at `/`) and a control API (`/control/…`). Requests are
+//! One loopback listener serves Alipay (`/gateway.do`), WeChat Pay API v3 (`/v3/…`) and API v2 (`/pay/…`), Baidu's
+//! cashier (`/rest/…`), a page for the payer of each order (`/payer/…`, list at `/`) and a control API (`/control/…`). Requests are
 //! checked as the gateways check them; answers and callbacks carry real signatures. The crate shares
 //! no signing code with Kassa's own adapters, so that each judges the other.
 //!
-//! The facts are those of the gateways' sheets. Not simulated: content encryption, code pay, bills,
+//! The facts are those of the gateways' sheets. Not simulated: content encryption, code pay, bills, Baidu's refund audit,
 //! the minimum pause between two refunds, and WeChat Pay's XML notices for console refunds.
 //!
 //! ```no_run
@@ -23,6 +23,7 @@
 
 mod accounts;
 mod alipay;
+mod baidu;
 mod config;
 mod control;
 mod crypto;
@@ -41,6 +42,8 @@ mod state;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod tls;
+mod wechat_v2;
 mod wechat_v3;
 
 use std::sync::Arc;
@@ -48,7 +51,8 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 
 pub use accounts::{
-    AlipayCertificates, AlipayCredentials, Credentials, WechatCredentials, WechatPublicKey,
+    AlipayCertificates, AlipayCredentials, BaiduCredentials, Credentials, WechatCredentials,
+    WechatPublicKey, WechatV2Credentials,
 };
 pub use config::{Delivery, SandboxClock, SandboxConfig, system_clock};
 pub use control::Control;
@@ -101,7 +105,11 @@ impl Sandbox {
         let failed = |source| SandboxError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let base_url = format!("http://{}", listener.local_addr().map_err(failed)?);
-        let credentials = accounts::credentials(&config.keys, &base_url)?;
+        let secure = (address.ip(), 0);
+        let secure = TcpListener::bind(secure).await.map_err(failed)?;
+        let secure_url = format!("https://{}", secure.local_addr().map_err(failed)?);
+        let acceptor = tls::acceptor(&config.keys, address.ip())?;
+        let credentials = accounts::credentials(&config.keys, &base_url, &secure_url)?;
         let http = reqwest::Client::builder()
             .timeout(delivery::ANSWER_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
@@ -119,6 +127,9 @@ impl Sandbox {
         shared
             .tasks
             .spawn(server::run(Arc::clone(&shared), listener));
+        shared
+            .tasks
+            .spawn(server::run_secure(Arc::clone(&shared), secure, acceptor));
         shared.tasks.spawn(delivery::run(Arc::clone(&shared)));
         Ok(Self {
             control: Control::new(Arc::clone(&shared)),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::{
-    alipay,
+    alipay, baidu,
     config::Delivery,
     crypto::random_digits,
     delivery::{Notice, enqueue},
@@ -16,7 +16,7 @@ use crate::{
         Gateway, Order, OrderKey, OrderState, Product, Refund, RefundKey, RefundOutcome,
         RefundStatus, State, china,
     },
-    wechat_v3,
+    wechat_v2, wechat_v3,
 };
 
 /// How soon a WeChat Pay refund settles by itself under automatic delivery.
@@ -77,6 +77,8 @@ pub(crate) fn pay(shared: &Shared, key: &OrderKey) -> Result<Order, ControlError
     let notice = match order.gateway {
         Gateway::Alipay => alipay::notify::paid(&shared.accounts, &order, now),
         Gateway::WechatV3 => Some(wechat_v3::notify::paid(&order, now)),
+        Gateway::WechatV2 => Some(wechat_v2::notify::paid(&order)),
+        Gateway::Baidu => Some(baidu::notify::paid(&order, now)),
     };
     if let Some(notice) = notice {
         enqueue(shared, &mut state, &order, notice);
@@ -213,8 +215,15 @@ pub(crate) fn settle(
         out_trade_no: refund.out_trade_no.clone(),
     };
     let order = find(&state, &order_key)?.clone();
-    let notice: (String, Option<String>, Notice) =
-        wechat_v3::notify::settled(&order, &refund, outcome, now);
-    enqueue(shared, &mut state, &order, notice);
+    let notice: Option<(String, Option<String>, Notice)> = match order.gateway {
+        // Ended when it was made.
+        Gateway::Alipay => None,
+        Gateway::WechatV3 => Some(wechat_v3::notify::settled(&order, &refund, outcome, now)),
+        Gateway::WechatV2 => Some(wechat_v2::notify::settled(&order, &refund)),
+        Gateway::Baidu => Some(baidu::notify::settled(&order, &refund)),
+    };
+    if let Some(notice) = notice {
+        enqueue(shared, &mut state, &order, notice);
+    }
     Ok(refund)
 }

@@ -4,12 +4,12 @@
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
-    Router,
+    Extension, Router,
     body::Body,
     extract::DefaultBodyLimit,
     middleware::from_fn_with_state,
     response::Response,
-    routing::{any, get},
+    routing::{any, get, post},
 };
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
@@ -17,18 +17,24 @@ use hyper_util::{
     server::graceful::{GracefulShutdown, Watcher},
 };
 use tokio::{
-    net::{TcpListener, TcpStream},
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
     time::timeout,
 };
+use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
-use crate::{alipay, control, fault::CutConnection, payer, shared::Shared, wechat_v3};
+use crate::{
+    alipay, baidu, control, fault::CutConnection, payer, shared::Shared, wechat_v2, wechat_v3,
+};
 
 /// Bytes of a request body.
 const BODY_BYTES_MAX: usize = 256 * 1024;
 /// A client must have sent its headers within this time. Idle connections end by it too, so it is
 /// longer than clients keep them: no request shall meet a connection that is being closed.
 const HEADER_TIMEOUT: Duration = Duration::from_mins(5);
+/// A handshake must be over within this time.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Requests under way may take this long once the sandbox stops.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -43,6 +49,12 @@ fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/gateway.do", get(alipay::gateway).post(alipay::gateway))
         .route("/v3/{*rest}", any(wechat_v3::api))
+        .route("/pay/{call}", post(wechat_v2::pay))
+        .route("/oauth/2.0/token", get(baidu::token))
+        .route(
+            "/rest/2.0/smartapp/pay/paymentservice/{call}",
+            any(baidu::api),
+        )
         .merge(payer::routes())
         .nest("/control", control)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
@@ -72,7 +84,51 @@ pub(crate) async fn run(shared: Arc<Shared>, listener: TcpListener) {
     }
 }
 
-async fn serve(stream: TcpStream, router: Router, watcher: Watcher) {
+/// The client certificate (DER) that came with a connection.
+#[derive(Debug, Clone)]
+pub(crate) struct ClientCertificate(pub(crate) Vec<u8>);
+
+/// Accepts connections that show a client certificate until the sandbox stops.
+pub(crate) async fn run_secure(shared: Arc<Shared>, listener: TcpListener, acceptor: TlsAcceptor) {
+    let router = Router::new()
+        .route("/secapi/pay/refund", post(wechat_v2::secure_refund))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .with_state(Arc::clone(&shared));
+    let graceful = GracefulShutdown::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = shared.stop.cancelled() => break,
+        };
+        let Ok((stream, _)) = accepted else {
+            continue;
+        };
+        let (acceptor, router) = (acceptor.clone(), router.clone());
+        let watcher = graceful.watcher();
+        shared.tasks.spawn(async move {
+            match timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
+                Ok(Ok(stream)) => {
+                    let shown = stream.get_ref().1.peer_certificates();
+                    let shown = shown.and_then(|chain| chain.first());
+                    let shown = shown.map(|it| it.to_vec()).unwrap_or_default();
+                    let router = router.layer(Extension(ClientCertificate(shown)));
+                    serve(stream, router, watcher).await;
+                }
+                Ok(Err(error)) => tracing::debug!(%error, "sandbox refused a tls handshake"),
+                Err(_elapsed) => tracing::debug!("sandbox waited for a tls handshake in vain"),
+            }
+        });
+    }
+    drop(listener);
+    if timeout(DRAIN_TIMEOUT, graceful.shutdown()).await.is_err() {
+        tracing::warn!("secure sandbox connections did not end in time");
+    }
+}
+
+async fn serve<S>(stream: S, router: Router, watcher: Watcher)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let service = service_fn(move |request: http::Request<Incoming>| {
         let router = router.clone();
         async move {

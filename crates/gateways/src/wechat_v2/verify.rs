@@ -28,7 +28,18 @@ pub(super) fn callback(
         return Err(VerifyError::Malformed(field::RETURN_CODE));
     }
     let (kind, key) = match message.get(field::REQ_INFO) {
-        Some(sealed) => refund(settings, sealed)?,
+        Some(sealed) => {
+            // Nothing signs these, so nobody's word makes them another merchant's.
+            for (name, ours) in [
+                (field::MCH_ID, &settings.mch_id),
+                (field::APPID, &settings.appid),
+            ] {
+                if message.get(name) != Some(ours.as_str()) {
+                    return Err(VerifyError::Malformed(name));
+                }
+            }
+            refund(settings, sealed)?
+        }
         None => payment(settings, &message)?,
     };
     if key.len() > KEY_LENGTH_MAX {

@@ -1,6 +1,6 @@
 //! [`Control`] over HTTP: JSON under `/control/`.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Json, Router,
@@ -48,6 +48,7 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         .route("/refunds", get(refunds))
         .route("/refunds/{number}/settle", post(settle))
         .route("/alipay/present", post(present))
+        .route("/baidu/present", post(present_baidu))
         .route("/books", get(books))
         .route("/calls", get(calls))
         .route("/callbacks", get(callbacks))
@@ -140,6 +141,14 @@ async fn settle(
 
 async fn present(shared: Handle, Json(wanted): Json<Present>) -> Response {
     let presented = control(shared).present_alipay(&wanted.request).await;
+    answer(presented.map(|out_trade_no| json!({ "out_trade_no": out_trade_no })))
+}
+
+async fn present_baidu(
+    shared: Handle,
+    Json(order_info): Json<BTreeMap<String, String>>,
+) -> Response {
+    let presented = control(shared).present_baidu(&order_info);
     answer(presented.map(|out_trade_no| json!({ "out_trade_no": out_trade_no })))
 }
 

@@ -3,10 +3,10 @@
 
 pub(crate) mod http;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
-    alipay,
+    alipay, baidu,
     crypto::random_digits,
     delivery::{self, DeliveryReport, RecordedCallback},
     error::ControlError,
@@ -143,7 +143,7 @@ impl Control {
             amount_minor,
             notify_url: match key.gateway {
                 Gateway::Alipay => of_order,
-                Gateway::WechatV3 => notify_url,
+                Gateway::WechatV3 | Gateway::WechatV2 | Gateway::Baidu => notify_url,
             },
             is_from_console: true,
         };
@@ -158,6 +158,18 @@ impl Control {
     /// The gateway refuses the request.
     pub async fn present_alipay(&self, request: &str) -> Result<String, ControlError> {
         alipay::present(&self.shared, request).await
+    }
+
+    /// Does with order information of Baidu's what the payer's smart program would do: brings it to the
+    /// cashier. Takes the fields by name, and answers the order number.
+    ///
+    /// # Errors
+    /// The gateway refuses the order information.
+    pub fn present_baidu(
+        &self,
+        order_info: &BTreeMap<String, String>,
+    ) -> Result<String, ControlError> {
+        baidu::present(&self.shared, order_info)
     }
 
     /// Scripts a fault.

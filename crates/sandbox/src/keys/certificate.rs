@@ -1,10 +1,12 @@
 //! Issues the X.509 certificates of the parties and computes Alipay's certificate serial numbers
 //! (alipay sheet §1).
 
+use std::net::IpAddr;
+
 use md5::{Digest, Md5};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer,
-    KeyPair as IssuerKey, PKCS_RSA_SHA256, SerialNumber, date_time_ymd,
+    KeyPair as IssuerKey, PKCS_RSA_SHA256, SanType, SerialNumber, date_time_ymd,
 };
 use x509_parser::{
     pem::Pem,
@@ -62,6 +64,26 @@ pub(super) fn issue_all(made: &mut PemFiles) -> Result<(), KeysError> {
     }
     made.insert(files::certificate_file("alipay_root"), root_pem);
     Ok(())
+}
+
+/// One certificate under the root, for an address of this machine or for nobody in particular.
+pub(super) fn issue(
+    made: &PemFiles,
+    key: &str,
+    common_name: &str,
+    address: Option<IpAddr>,
+) -> Result<String, KeysError> {
+    let mut root = params("alipay_root", "alipay_root", "Sandbox Root CA", made)?;
+    root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let issuer = Issuer::new(root, issuer_key("alipay_root", made)?);
+    let mut leaf = params(common_name, key, common_name, made)?;
+    leaf.subject_alt_names = address.map(SanType::IpAddress).into_iter().collect();
+    let signed = leaf.signed_by(&issuer_key(key, made)?, &issuer);
+    let signed = signed.map_err(|source| KeysError::Issue {
+        name: common_name.to_owned(),
+        source,
+    })?;
+    Ok(signed.pem())
 }
 
 fn key_pem<'a>(key: &str, made: &'a PemFiles) -> Result<&'a String, KeysError> {

@@ -4,7 +4,7 @@
 mod certificate;
 mod files;
 
-use std::{collections::BTreeMap, fmt, path::Path, thread};
+use std::{collections::BTreeMap, fmt, net::IpAddr, path::Path, thread};
 
 use rsa::{
     RsaPrivateKey, RsaPublicKey,
@@ -89,7 +89,12 @@ impl KeyPair {
 
     /// 32 letters and digits that follow from the private key.
     pub(crate) fn apiv3_key(&self) -> String {
-        let digest = Sha256::digest(format!("apiv3 {}", self.private_pem));
+        self.secret("apiv3")
+    }
+
+    /// 32 letters and digits that follow from the private key, others for each use.
+    pub(crate) fn secret(&self, of: &str) -> String {
+        let digest = Sha256::digest(format!("{of} {}", self.private_pem));
         hex::encode(digest).chars().take(32).collect()
     }
 }
@@ -177,6 +182,26 @@ impl Keys {
             .get(name)
             .cloned()
             .ok_or_else(|| KeysError::Incomplete(name.into()))
+    }
+
+    /// The certificate (PEM) of the sandbox's own authority.
+    pub(crate) fn root_certificate(&self) -> Result<String, KeysError> {
+        self.certificate("alipay_root")
+    }
+
+    /// A certificate (PEM) over a key, issued by the sandbox's own authority: the same each time.
+    pub(crate) fn issue(
+        &self,
+        key: &str,
+        common_name: &str,
+        address: Option<IpAddr>,
+    ) -> Result<String, KeysError> {
+        let files: PemFiles = self
+            .pairs
+            .iter()
+            .map(|(name, pair)| (files::key_file(name), pair.private_pem.clone()))
+            .collect();
+        certificate::issue(&files, key, common_name, address)
     }
 
     pub(crate) fn certificate(&self, name: &str) -> Result<String, KeysError> {

@@ -24,7 +24,7 @@ use http::{
 use url::Url;
 
 use crate::{
-    alipay,
+    alipay, baidu,
     error::ControlError,
     operations,
     shared::Shared,
@@ -42,6 +42,7 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
     Router::new()
         .route("/", get(list))
         .route("/payer/alipay/app", get(alipay::app_order))
+        .route("/payer/baidu/order", get(baidu::order_info))
         .route("/payer/{gateway}/{name}", get(show))
         .route("/payer/{gateway}/{name}/{action}", post(act))
 }
@@ -89,7 +90,10 @@ impl Wishes {
 pub(crate) fn path(order: &Order) -> String {
     let (gateway, name) = match order.gateway {
         Gateway::Alipay => ("alipay", &order.out_trade_no),
-        Gateway::WechatV3 => ("wechat", order.tokens.last().unwrap_or(&order.out_trade_no)),
+        Gateway::WechatV3 | Gateway::WechatV2 => {
+            ("wechat", order.tokens.last().unwrap_or(&order.out_trade_no))
+        }
+        Gateway::Baidu => ("baidu", &order.out_trade_no),
     };
     let name = percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC);
     format!("/payer/{gateway}/{name}")
@@ -102,16 +106,18 @@ fn web_address(text: &str) -> Option<String> {
 }
 
 fn find(shared: &Shared, gateway: &str, name: &str) -> Option<OrderKey> {
-    let wanted = match gateway {
-        "alipay" => Gateway::Alipay,
-        "wechat" => Gateway::WechatV3,
+    let wanted: &[Gateway] = match gateway {
+        "alipay" => &[Gateway::Alipay],
+        "wechat" => &[Gateway::WechatV3, Gateway::WechatV2],
+        "baidu" => &[Gateway::Baidu],
         _ => return None,
     };
+    let is_wanted = |key: &OrderKey| wanted.contains(&key.gateway);
     let state = shared.state();
     state
         .find_by_number(name)
-        .filter(|key| key.gateway == wanted)
-        .or_else(|| state.find_by_name(name).filter(|key| key.gateway == wanted))
+        .filter(is_wanted)
+        .or_else(|| state.find_by_name(name).filter(is_wanted))
 }
 
 async fn list(
@@ -184,7 +190,8 @@ async fn act(
     let onward = match &done {
         Ok(order) if goes_on => match order.gateway {
             Gateway::Alipay => alipay::notify::return_url(&shared.accounts, order, shared.now()),
-            Gateway::WechatV3 => wishes.redirect_url.clone(),
+            Gateway::WechatV3 | Gateway::WechatV2 => wishes.redirect_url.clone(),
+            Gateway::Baidu => None,
         },
         // Paid or closed in the meantime: the page says so.
         Ok(_) | Err(_) => None,

@@ -40,8 +40,8 @@ pub(crate) struct RefundKey {
 impl RefundKey {
     pub(crate) fn new(order: &OrderKey, out_refund_no: &str) -> Self {
         let within = match order.gateway {
-            Gateway::Alipay => order.out_trade_no.clone(),
-            Gateway::WechatV3 => String::new(),
+            Gateway::Alipay | Gateway::Baidu => order.out_trade_no.clone(),
+            Gateway::WechatV3 | Gateway::WechatV2 => String::new(),
         };
         Self {
             gateway: order.gateway,

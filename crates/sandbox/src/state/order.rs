@@ -13,6 +13,10 @@ pub enum Gateway {
     Alipay,
     /// WeChat Pay API v3.
     WechatV3,
+    /// WeChat Pay API v2.
+    WechatV2,
+    /// Baidu's cashier.
+    Baidu,
 }
 
 /// How the payer gets to the order.
@@ -27,14 +31,16 @@ pub enum Product {
     AlipayApp,
     /// `alipay.trade.precreate`.
     AlipayQr,
-    /// `/v3/pay/transactions/jsapi`.
+    /// `/v3/pay/transactions/jsapi`, or JSAPI of v2's unified order.
     WechatJsapi,
-    /// `/v3/pay/transactions/native`.
+    /// `/v3/pay/transactions/native`, or NATIVE.
     WechatNative,
-    /// `/v3/pay/transactions/app`.
+    /// `/v3/pay/transactions/app`, or APP.
     WechatApp,
-    /// `/v3/pay/transactions/h5`.
+    /// `/v3/pay/transactions/h5`, or MWEB.
     WechatH5,
+    /// `swan.requestPolymerPayment`.
+    BaiduMiniProgram,
 }
 
 /// Where an order stands. Refunds don't change it: they are in [`Refund`].

@@ -123,11 +123,14 @@ async fn the_control_api_is_not_for_other_web_pages() {
 #[test]
 fn credentials_and_settings_print_no_secret() {
     let keys = Keys::for_tests().unwrap();
-    let credentials = crate::accounts::credentials(&keys, "http://127.0.0.1:1").unwrap();
+    let (plain, secure) = ("http://127.0.0.1:1", "https://127.0.0.1:2");
+    let credentials = crate::accounts::credentials(&keys, plain, secure).unwrap();
     let mut config = SandboxConfig::new(keys);
     config.clock = Arc::new(|| chrono::DateTime::UNIX_EPOCH);
     let printed = format!("{credentials:?}{config:?}");
     assert!(!printed.contains("PRIVATE"));
     assert!(!printed.contains(&credentials.wechat.apiv3_key));
+    assert!(!printed.contains(&credentials.wechat_v2.api_key));
+    assert!(!printed.contains(&credentials.baidu.client_secret));
     assert!(printed.contains("2021000000000001"));
 }

@@ -110,6 +110,16 @@ fn the_refund_vector_opens_to_its_plaintext() {
 }
 
 #[test]
+fn a_refund_notice_that_names_somebody_else_is_refused() {
+    let body = String::from_utf8(refund_body().to_vec()).unwrap();
+    for (name, ours) in [("mch_id", MCH_ID), ("appid", APPID)] {
+        let other = body.replace(ours, "somebody");
+        assert_ne!(other, body);
+        assert_eq!(verify(other.as_bytes()), Err(VerifyError::Malformed(name)));
+    }
+}
+
+#[test]
 fn the_entity_probe_of_the_vectors_is_refused() {
     let probe = text(&VECTORS, "/xxe_probe").as_bytes();
     assert_eq!(verify(probe), Err(VerifyError::Malformed("body")));
