@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use kassa_core::app::{App, AppKey, OPERATIONS_APP, Policies, Scope};
+use kassa_core::payment_config::PasswordConfig;
 use kassa_core::text::{AccountCode, AppId};
+use runtime::jwe::RecipientKey;
 use serde_json::json;
 
 use crate::audit::{self, Action};
@@ -53,6 +55,7 @@ pub async fn apply(kassa: &Kassa, actor: &str, new: NewApp) -> Result<App, Error
             format!("must be at most {KEYS_MAX}"),
         ));
     }
+    found.extend(bad_password_config(&new.policies.payment_config.password));
     let kids: BTreeSet<_> = new.keys.iter().map(|key| key.kid.as_str()).collect();
     if kids.len() != new.keys.len() {
         found.push(FieldViolation::new("keys", "must have different kids"));
@@ -103,6 +106,18 @@ pub async fn apply(kassa: &Kassa, actor: &str, new: NewApp) -> Result<App, Error
     audit::record_in_tx(kassa, &tx, action).await?;
     tx.commit().await?;
     Ok(app)
+}
+
+/// What is wrong with the settings of payment passwords.
+fn bad_password_config(config: &PasswordConfig) -> Vec<FieldViolation> {
+    const FIELD: &str = "policies.payment_config.password";
+    let rules = config.rules.validate().err();
+    let rules = rules
+        .map(|(field, expected)| FieldViolation::new(format!("{FIELD}.rules.{field}"), expected));
+    let key = config.code_key.as_ref();
+    let key = key.and_then(|key| RecipientKey::try_parse(&key.kid, &key.public_key_pem).err());
+    let key = key.map(|error| FieldViolation::new(format!("{FIELD}.code_key"), error));
+    rules.into_iter().chain(key).collect()
 }
 
 /// The app with this name.

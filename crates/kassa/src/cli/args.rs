@@ -271,7 +271,15 @@ Example of apps.toml:
   scopes = [\"payments:write\", \"payments:read\", \"refunds:write\", \"refunds:read\", \"events:read\"]
   channel_accounts = [\"alipay-main\", \"wechat-main\"]   # in order of preference
   active = true
-  policies = { refund_late_payments = true, refund_duplicate_payments = true }
+
+  [app.policies]                             # what is left out has the value that is shown here
+  refund_late_payments = true
+  refund_duplicate_payments = true
+
+  [app.policies.payment_config]              # all of it: docs/payment-config.md
+  time_zone = \"Asia/Shanghai\"                # where a day of daily limits begins
+  balance = { daily_max = \"10000.00\", require_password = true }
+  points = { points_per_unit = \"10\", min_points = \"10\", max_points_per_order = \"1000\" }
 
   [[app.keys]]                               # `kassa token keygen --app shop` prints this block
   kid = \"shop-2026\"

@@ -33,7 +33,7 @@ struct Entry {
     #[serde(default = "yes")]
     active: bool,
     #[serde(default)]
-    policies: Policies,
+    policies: toml::Table,
     #[serde(default)]
     keys: Vec<toml::Table>,
 }
@@ -109,9 +109,10 @@ fn read(entry: Entry, path: &Path, at: &str, problems: &mut Vec<String>) -> Opti
     for (number, table) in entry.keys.into_iter().enumerate() {
         keys.extend(key(table, path, &format!("{at}.keys[{number}]"), problems));
     }
+    let policies = policies(entry.policies, path, &format!("{at}.policies"), problems);
     let (display_name, is_active) = (entry.display_name, entry.active);
     Some(NewApp {
-        policies: entry.policies,
+        policies: policies?,
         id: id?,
         display_name,
         scopes,
@@ -119,6 +120,18 @@ fn read(entry: Entry, path: &Path, at: &str, problems: &mut Vec<String>) -> Opti
         channel_accounts,
         is_active,
     })
+}
+
+fn policies(
+    table: toml::Table,
+    path: &Path,
+    at: &str,
+    problems: &mut Vec<String>,
+) -> Option<Policies> {
+    let table = Resolver::new(path, problems).table(table, at);
+    serde_json::from_value(table.into())
+        .map_err(|error| problems.push(format!("{at}: {error}")))
+        .ok()
 }
 
 fn key(table: toml::Table, path: &Path, at: &str, problems: &mut Vec<String>) -> Option<AppKey> {
