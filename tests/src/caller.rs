@@ -10,6 +10,7 @@ use kassa_core::{Clock, Secret};
 use proto::v1::channel_service_client::ChannelServiceClient;
 use proto::v1::event_service_client::EventServiceClient;
 use proto::v1::operations_service_client::OperationsServiceClient;
+use proto::v1::payment_password_service_client::PaymentPasswordServiceClient;
 use proto::v1::payment_service_client::PaymentServiceClient;
 use proto::v1::refund_service_client::RefundServiceClient;
 use proto::v1::wallet_service_client::WalletServiceClient;
@@ -142,6 +143,11 @@ impl Caller {
     /// `EventService`.
     pub fn events(&self) -> EventServiceClient<Connection> {
         EventServiceClient::with_interceptor(self.channel.clone(), self.bearer())
+    }
+
+    /// `PaymentPasswordService`.
+    pub fn passwords(&self) -> PaymentPasswordServiceClient<Connection> {
+        PaymentPasswordServiceClient::with_interceptor(self.channel.clone(), self.bearer())
     }
 
     /// `WalletService`.

@@ -41,9 +41,11 @@ pub fn assert_valid(event: &v1::Event) {
     assert_eq!(text("specversion"), "1.0");
     assert_eq!(text("id"), event.event_id);
     assert_eq!(text("type"), event.r#type);
-    let is_of_wallet = event.r#type.starts_with("kassa.wallet.");
-    let resource = if is_of_wallet {
+    let is_of = |thing: &str| event.r#type.starts_with(&format!("kassa.{thing}."));
+    let resource = if is_of("wallet") {
         "wallets"
+    } else if is_of("password") {
+        "payment-passwords"
     } else {
         "transactions"
     };
@@ -79,6 +81,20 @@ fn assert_data(event: &v1::Event, data: &Value) {
         assert_eq!(&serde_json::to_value(&read).expect("JSON"), transaction);
         assert!(
             event.r#type.starts_with("kassa.payment."),
+            "{}",
+            event.r#type
+        );
+    } else if let Some(code) = data.get("password_code") {
+        let read: v1::PasswordCode =
+            serde_json::from_value(code.clone()).expect("the API's JSON of a code");
+        assert_eq!(&serde_json::to_value(&read).expect("JSON"), code);
+        assert_eq!(event.r#type, "kassa.password.code_requested.v1");
+    } else if let Some(password) = data.get("payment_password") {
+        let read: v1::PaymentPasswordStatus =
+            serde_json::from_value(password.clone()).expect("the API's JSON of a password");
+        assert_eq!(&serde_json::to_value(&read).expect("JSON"), password);
+        assert!(
+            event.r#type.starts_with("kassa.password."),
             "{}",
             event.r#type
         );

@@ -34,6 +34,7 @@ pub mod business;
 pub mod callback;
 pub mod caller;
 pub mod checks;
+pub mod codes;
 pub mod event;
 pub mod fault;
 pub mod hostile;
