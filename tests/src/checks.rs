@@ -135,7 +135,7 @@ impl TestApp {
         );
     }
 
-    fn accounts(&self) -> [(&'static str, Gateway, String); 4] {
+    fn accounts(&self) -> [(&'static str, Gateway, String); 6] {
         let credentials = self.node().sandbox().expect("a sandbox").credentials();
         let alipay = &credentials.alipay;
         let certificate = &credentials.alipay_certificate_mode;
@@ -152,6 +152,16 @@ impl TestApp {
                 code::WECHAT_PUBLIC_KEY,
                 Gateway::WechatV3,
                 public_key.mchid.clone(),
+            ),
+            (
+                code::WECHAT_V2,
+                Gateway::WechatV2,
+                credentials.wechat_v2.mch_id.clone(),
+            ),
+            (
+                code::BAIDU,
+                Gateway::Baidu,
+                credentials.baidu.deal_id.clone(),
             ),
         ]
     }

@@ -1,5 +1,7 @@
 //! What payers, gateways and workers do, and what can be seen behind the API.
 
+use std::collections::BTreeMap;
+
 use chrono::TimeDelta;
 use kassa_core::anomaly::AnomalyKind;
 use kassa_core::app::OPERATIONS_APP;
@@ -7,6 +9,7 @@ use kassa_core::id::TransactionId;
 use kassa_core::payment::Attempt;
 use kassa_core::text::AppId;
 use proto::v1;
+use proto::v1::prepay_info::Info;
 use runtime::queue::{QueueName, RETRY_LADDER};
 use runtime::store::{AnomalyFilter, EventRow, Page, RefundFilter};
 use sandbox::{DeliveryReport, Order};
@@ -64,6 +67,11 @@ impl TestApp {
 
     /// The payer goes to the cashier, if the method asks for that, and does not pay yet.
     pub async fn open_cashier(&self, created: &Created) {
+        if let Some(Info::BaiduOrder(order)) = &created.prepay {
+            let presented = self.control.present_baidu(&order_info(order));
+            let number = self.number(&created.id).await;
+            assert_eq!(presented.expect("the cashier opens"), number);
+        }
         if let Some(request) = created.prepay.as_ref().and_then(cashier_request) {
             let presented = self.control.present_alipay(&request).await;
             let number = self.number(&created.id).await;
@@ -267,8 +275,7 @@ impl TestApp {
 
 /// What the payer's browser or phone brings to Alipay's cashier, where the order only comes into
 /// being there.
-fn cashier_request(prepay: &v1::prepay_info::Info) -> Option<String> {
-    use v1::prepay_info::Info;
+fn cashier_request(prepay: &Info) -> Option<String> {
     match prepay {
         Info::Redirect(redirect) if redirect.url.contains("/gateway.do") => {
             Some(redirect.url.clone())
@@ -287,6 +294,25 @@ fn cashier_request(prepay: &v1::prepay_info::Info) -> Option<String> {
         | Info::WechatAppParameters(_)
         | Info::BaiduOrder(_) => None,
     }
+}
+
+/// What a smart program hands to Baidu's cashier.
+fn order_info(order: &v1::BaiduOrder) -> BTreeMap<String, String> {
+    let order = order.clone();
+    [
+        ("dealId", order.deal_id),
+        ("appKey", order.app_key),
+        ("totalAmount", order.total_amount),
+        ("tpOrderId", order.tp_order_id),
+        ("dealTitle", order.deal_title),
+        ("signFieldsRange", order.sign_fields_range),
+        ("rsaSign", order.rsa_sign),
+        ("bizInfo", order.biz_info),
+        ("notifyUrl", order.notify_url),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect()
 }
 
 fn transaction_id(id: &str) -> TransactionId {

@@ -3,7 +3,7 @@
 use kassa::node::seed::code;
 use proto::v1::prepay_info::Info;
 use proto::v1::{PaymentChannel, PaymentMethod, PaymentStatus};
-use sandbox::Product;
+use sandbox::{Product, RefundOutcome};
 use tests::{TestApp, Wish};
 
 async fn pay_over(code: &str, products: &[(PaymentMethod, Product)], channel: PaymentChannel) {
@@ -55,6 +55,63 @@ const WECHAT: [(PaymentMethod, Product); 4] = [
     (PaymentMethod::App, Product::WechatApp),
     (PaymentMethod::Wap, Product::WechatH5),
 ];
+
+const BAIDU: [(PaymentMethod, Product); 1] =
+    [(PaymentMethod::MiniProgram, Product::BaiduMiniProgram)];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_wechat_product_is_paid_over_api_v2() {
+    pay_over(code::WECHAT_V2, &WECHAT, PaymentChannel::WechatPay).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_baidu_product_is_paid() {
+    pay_over(code::BAIDU, &BAIDU, PaymentChannel::Baidu).await;
+}
+
+/// Refund notices that are only a reason to ask: the gateway's answers settle the refunds.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn refunds_whose_notices_prove_nothing_are_settled_by_the_gateways_answers() {
+    let app = TestApp::start().await;
+    let (wechat, baidu) = (PaymentChannel::WechatPay, PaymentChannel::Baidu);
+    for (code, channel, method) in [
+        (code::WECHAT_V2, wechat, PaymentMethod::Jsapi),
+        (code::BAIDU, baidu, PaymentMethod::MiniProgram),
+    ] {
+        let created = app
+            .paid(&Wish::new(channel, method, code, "10.00").account(code))
+            .await;
+        let mut refunds = Vec::new();
+        for part in ["first", "second"] {
+            let name = format!("{code}-{part}");
+            refunds.push(
+                app.refund(&created.id, &name, "5.00")
+                    .await
+                    .unwrap()
+                    .refund_id,
+            );
+        }
+        app.run_until_idle().await;
+        for (refund, outcome) in refunds
+            .iter()
+            .zip([RefundOutcome::Success, RefundOutcome::Closed])
+        {
+            app.control.settle_refund(refund, outcome).unwrap();
+        }
+        // Two notices, and no question on schedule: time stands still.
+        let told = app.deliver().await;
+        assert!(
+            told.len() == 2 && told.iter().all(|report| report.acknowledged),
+            "{told:?}"
+        );
+        app.run_until_idle().await;
+        let after = app.payment(&created.id).await;
+        assert_eq!(after.status(), PaymentStatus::RefundPartial, "{code}");
+        assert_eq!(app.bookings(&created.id).await, ["PAYMENT", "REFUND"]);
+    }
+    assert_eq!(app.anomalies().await, []);
+    app.finish().await;
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_alipay_product_is_paid_with_a_public_key_account() {

@@ -9,7 +9,9 @@ use flows::channel::Limits;
 use kassa_core::Secret;
 use kassa_core::channel::GatewayName;
 use kassa_core::text::{AccountCode, InvalidText};
-use sandbox::{AlipayCredentials, Credentials, WechatCredentials};
+use sandbox::{
+    AlipayCredentials, BaiduCredentials, Credentials, WechatCredentials, WechatV2Credentials,
+};
 use serde_json::{Value, json};
 
 use super::error::{BoxError, NodeError};
@@ -99,6 +101,8 @@ pub fn accounts(credentials: &Credentials, suffix: &str) -> Result<Vec<AccountSp
         alipay_certificate_mode,
         wechat,
         wechat_public_key_mode,
+        wechat_v2,
+        baidu,
         ..
     } = credentials;
     Ok(vec![
@@ -106,6 +110,8 @@ pub fn accounts(credentials: &Credentials, suffix: &str) -> Result<Vec<AccountSp
         alipay_account(alipay_certificate_mode, code::ALIPAY_CERTIFICATE, suffix)?,
         wechat_account(wechat, code::WECHAT, suffix)?,
         wechat_account(wechat_public_key_mode, code::WECHAT_PUBLIC_KEY, suffix)?,
+        wechat_v2_account(wechat_v2, code::WECHAT_V2, suffix)?,
+        baidu_account(baidu, code::BAIDU, suffix)?,
     ])
 }
 
@@ -172,6 +178,55 @@ pub fn wechat_account(
         ("apiv3_key", &from.apiv3_key),
     ];
     account(GatewayName::WechatV3, (code, suffix), settings, &secrets)
+}
+
+/// An account of what WeChat Pay's console gives for API v2.
+///
+/// # Errors
+/// [`InvalidText`] if the suffix does not fit a code.
+pub fn wechat_v2_account(
+    from: &WechatV2Credentials,
+    code: &str,
+    suffix: &str,
+) -> Result<AccountSpec, InvalidText> {
+    let settings = json!({
+        "api_base_url": from.api_base_url,
+        "mtls_base_url": from.mtls_base_url,
+        "mtls_root_certificate": from.mtls_root_certificate_pem,
+        "mch_id": from.mch_id,
+        "appid": from.appid,
+        "client_certificate": from.client_certificate_pem,
+        "h5_app_name": "Sandbox",
+        "h5_app_url": "https://shop.example.com",
+    });
+    let secrets = [
+        ("api_key", &from.api_key),
+        ("client_private_key", &from.client_private_key_pem),
+    ];
+    account(GatewayName::WechatV2, (code, suffix), settings, &secrets)
+}
+
+/// An account of what the console of Baidu's cashier gives.
+///
+/// # Errors
+/// [`InvalidText`] if the suffix does not fit a code.
+pub fn baidu_account(
+    from: &BaiduCredentials,
+    code: &str,
+    suffix: &str,
+) -> Result<AccountSpec, InvalidText> {
+    let settings = json!({
+        "api_base_url": from.api_base_url,
+        "deal_id": from.deal_id,
+        "app_key": from.app_key,
+        "client_id": from.client_id,
+        "platform_public_keys": [from.platform_public_key_pem],
+    });
+    let secrets = [
+        ("client_secret", &from.client_secret),
+        ("merchant_private_key", &from.merchant_private_key_pem),
+    ];
+    account(GatewayName::Baidu, (code, suffix), settings, &secrets)
 }
 
 fn account(
