@@ -54,10 +54,10 @@ impl Work {
     /// The usual pause between two times, in milliseconds.
     fn pause_ms(self) -> (i64, i64) {
         match self {
-            Self::Notifications => (200, 2_500),
-            Self::Commands => (1_000, 15_000),
-            Self::Relay => (5_000, 40_000),
-            Self::Synchronise => (5_000, 30_000),
+            Self::Notifications => (300, 4_000),
+            Self::Commands => (2_000, 20_000),
+            Self::Relay => (10_000, 120_000),
+            Self::Synchronise => (8_000, 60_000),
             Self::Upkeep => (60_000, 300_000),
         }
     }

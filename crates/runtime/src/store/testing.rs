@@ -17,10 +17,13 @@ use super::Store;
 
 /// Connections of one test's store.
 const CONNECTIONS_MAX: u32 = 8;
-/// Connections of a store that one task at a time uses: a writer and readers beside it.
-const CONNECTIONS_FAST: u32 = 3;
+/// Connections of a store that one task at a time uses. A second one would make the first forget its
+/// pages at every write.
+const CONNECTIONS_FAST: u32 = 1;
 /// Statements that such a connection keeps prepared: all that there are.
 const STATEMENTS_FAST: usize = 1_000;
+/// Memory for its pages, in SQLite's way to say KiB: all of them stay.
+const CACHE_FAST: &str = "-65536";
 /// Serialises the making of the template among test processes.
 const TEMPLATE_LOCK: i64 = 0x6b61_7373_6100;
 
@@ -121,8 +124,10 @@ impl TestDatabase {
                 sqlite
                     .foreign_keys(true)
                     .statement_cache_capacity(STATEMENTS_FAST)
+                    .pragma("locking_mode", "EXCLUSIVE")
                     .pragma("journal_mode", "WAL")
                     .pragma("synchronous", "OFF")
+                    .pragma("cache_size", CACHE_FAST)
             });
         let connection = Database::connect(options).await;
         let store = Store::from_connection(connection.expect("the database file opens"));
