@@ -92,9 +92,11 @@ impl TestApp {
     /// The shop's payment configuration, as an operator writes it; without a payment password unless
     /// it says otherwise.
     pub async fn configure_payments(&self, mut config: Value) {
-        let balance = &mut config["balance"];
-        if balance["require_password"].is_null() {
-            balance["require_password"] = json!(false);
+        if config.pointer("/balance/require_password").is_none() {
+            let config = config.as_object_mut().expect("an object");
+            let balance = config.entry("balance").or_insert_with(|| json!({}));
+            let balance = balance.as_object_mut().expect("an object");
+            balance.insert("require_password".to_owned(), json!(false));
         }
         let payment_config: PaymentConfig =
             serde_json::from_value(config).expect("a payment configuration");

@@ -291,6 +291,35 @@ const BAIDU_CLIENT: &str = "sandbox-program";
 /// Index of the certificate-mode app and of the public-key-mode merchant.
 const OTHER_MODE: usize = 1;
 
+fn wechat_v2_merchants(keys: &Keys) -> Result<Vec<WechatV2Merchant>, KeysError> {
+    let merchant = |(mch_id, appid, key): (&str, &str, &str)| {
+        let certificate = client_certificate(keys, mch_id, key)?;
+        let certificate = CertificateDer::from_pem_slice(certificate.as_bytes())
+            .map_err(|_unreadable| KeysError::Certificate(mch_id.to_owned()))?;
+        Ok(WechatV2Merchant {
+            mch_id: mch_id.to_owned(),
+            appid: appid.to_owned(),
+            api_key: keys.pair(key)?.secret("api v2"),
+            certificate_der: certificate.to_vec(),
+        })
+    };
+    WECHAT_V2_MERCHANTS.into_iter().map(merchant).collect()
+}
+
+fn baidu_merchants(keys: &Keys) -> Result<Vec<BaiduMerchant>, KeysError> {
+    let merchant = |(deal_id, app_key, key): (&str, &str, &str)| {
+        let pair = keys.pair(key)?;
+        Ok(BaiduMerchant {
+            deal_id: deal_id.to_owned(),
+            app_key: app_key.to_owned(),
+            client_id: format!("{BAIDU_CLIENT}-{deal_id}"),
+            client_secret: pair.secret("baidu"),
+            public_key: pair.public,
+        })
+    };
+    BAIDU_MERCHANTS.into_iter().map(merchant).collect()
+}
+
 impl Accounts {
     pub(crate) fn try_new(keys: &Keys) -> Result<Self, KeysError> {
         let mut alipay = Vec::new();
@@ -327,32 +356,9 @@ impl Accounts {
                 certificate_pem: Some(keys.certificate(name)?),
             });
         }
-        let mut wechat_v2 = Vec::new();
-        for (mch_id, appid, key) in WECHAT_V2_MERCHANTS {
-            let certificate = client_certificate(keys, mch_id, key)?;
-            let certificate = CertificateDer::from_pem_slice(certificate.as_bytes())
-                .map_err(|_unreadable| KeysError::Certificate(mch_id.to_owned()))?;
-            wechat_v2.push(WechatV2Merchant {
-                mch_id: mch_id.to_owned(),
-                appid: appid.to_owned(),
-                api_key: keys.pair(key)?.secret("api v2"),
-                certificate_der: certificate.to_vec(),
-            });
-        }
-        let mut baidu = Vec::new();
-        for (deal_id, app_key, key) in BAIDU_MERCHANTS {
-            let pair = keys.pair(key)?;
-            baidu.push(BaiduMerchant {
-                deal_id: deal_id.to_owned(),
-                app_key: app_key.to_owned(),
-                client_id: format!("{BAIDU_CLIENT}-{deal_id}"),
-                client_secret: pair.secret("baidu"),
-                public_key: pair.public,
-            });
-        }
         Ok(Self {
-            wechat_v2,
-            baidu,
+            wechat_v2: wechat_v2_merchants(keys)?,
+            baidu: baidu_merchants(keys)?,
             baidu_platform: keys.pair(BAIDU_PLATFORM)?.private,
             alipay,
             alipay_platform: keys.pair("alipay_platform")?.private,

@@ -98,7 +98,7 @@ async fn a_callback_that_the_broker_does_not_take_is_refused_and_its_repeat_is_k
         );
         app.run_until_idle().await;
     }
-    broken.drain().await;
+    Box::pin(broken.drain()).await;
     app.finish().await;
 }
 

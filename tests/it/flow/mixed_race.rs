@@ -149,8 +149,8 @@ async fn mixed_payments_over_the_same_wallets_in_opposite_order_do_not_lock_each
     });
     let refunds: Vec<_> = refunds.collect();
     let closes = join_all(open[15..].iter().map(|created| app.close(&created.id)));
-    let (closed, refunded, ()) = tokio::join!(closes, join_all(refunds), app.run_workers(2));
-    for closed in closed {
+    let (ended, refunded, ()) = tokio::join!(closes, join_all(refunds), app.run_workers(2));
+    for closed in ended {
         assert_eq!(closed.unwrap().status(), PaymentStatus::Closed);
     }
     for refund in refunded {

@@ -96,6 +96,17 @@ async fn entries(caller: &Caller, user: &str, unit: &str) -> Vec<v1::WalletEntry
     }
 }
 
+/// What a line of a statement says: its number, what moved, and the balance after it.
+fn line(entry: &v1::WalletEntry) -> (i64, WalletEntryKind, WalletEntryDirection, &str, &str) {
+    (
+        entry.sequence,
+        entry.kind(),
+        entry.direction(),
+        &entry.money.as_ref().unwrap().amount,
+        &entry.money_balance.as_ref().unwrap().amount,
+    )
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wallet_is_credited_and_debited_and_its_statement_runs_on() {
     let app = TestApp::start().await;
@@ -136,36 +147,30 @@ async fn a_wallet_is_credited_and_debited_and_its_statement_runs_on() {
     };
     assert_eq!(shown.money, [balance]);
     let entries = entries(&app.shop, "u1", "CNY").await;
-    let lines: Vec<_> = entries
-        .iter()
-        .map(|entry| {
-            let amount = entry.money.clone().unwrap().amount;
-            let balance = entry.money_balance.clone().unwrap().amount;
-            (
-                entry.sequence,
-                entry.kind(),
-                entry.direction(),
-                amount,
-                balance,
-            )
-        })
-        .collect();
-    let line = |sequence, kind, direction, amount: &str, balance: &str| {
-        (
-            sequence,
-            kind,
-            direction,
-            amount.to_owned(),
-            balance.to_owned(),
-        )
-    };
-    use WalletEntryDirection::{In, Out};
     assert_eq!(
-        lines,
+        entries.iter().map(line).collect::<Vec<_>>(),
         [
-            line(3, WalletEntryKind::Credit, In, "0.01", "17.51"),
-            line(2, WalletEntryKind::Debit, Out, "12.50", "17.50"),
-            line(1, WalletEntryKind::Credit, In, "30.00", "30.00"),
+            (
+                3,
+                WalletEntryKind::Credit,
+                WalletEntryDirection::In,
+                "0.01",
+                "17.51"
+            ),
+            (
+                2,
+                WalletEntryKind::Debit,
+                WalletEntryDirection::Out,
+                "12.50",
+                "17.50"
+            ),
+            (
+                1,
+                WalletEntryKind::Credit,
+                WalletEntryDirection::In,
+                "30.00",
+                "30.00"
+            ),
         ]
     );
     assert_eq!(entries[1].reason, "a mistake");

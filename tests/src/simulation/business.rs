@@ -139,6 +139,18 @@ fn retry(payment: usize, number: u64, id: TransactionId, account: &Account) -> R
     }
 }
 
+/// The `number`-th request to give back something of a payment.
+fn refund((payment, id): (usize, TransactionId), number: u64, amount: i64) -> CreateRefund {
+    CreateRefund {
+        transaction_id: id,
+        business_refund_id: text(BusinessRefundId::try_new(format!("r{payment}-{number}"))),
+        amount: yuan(amount.max(1)),
+        reason: None,
+        legs: Vec::new(),
+        to_balance: false,
+    }
+}
+
 impl Town {
     /// Somebody does something about a payment.
     pub(super) fn act(&mut self, payment: usize, act: Act) {
@@ -168,14 +180,7 @@ impl Town {
             let accounts = &self.bank.lock().accounts;
             request(payment, &client.script, accounts)
         };
-        let refund = |number: u64, share: i64| CreateRefund {
-            transaction_id: id.unwrap_or_else(|| TransactionId::new(&kassa.ids)),
-            business_refund_id: text(BusinessRefundId::try_new(format!("r{payment}-{number}"))),
-            amount: yuan((client.script.amount * share / 1_000).max(1)),
-            reason: None,
-            legs: Vec::new(),
-            to_balance: false,
-        };
+        let paid = client.script.amount;
         match (act, id) {
             (Act::Create, _) => {
                 let wish = create();
@@ -194,8 +199,8 @@ impl Town {
                     End::Payment(Box::new(Box::pin(made).await))
                 });
             }
-            (Act::Refund(number, share), Some(_)) => {
-                let wish = refund(number, share);
+            (Act::Refund(number, share), Some(id)) => {
+                let wish = refund((payment, id), number, paid * share / 1_000);
                 let what = (place, "refund", Some(payment));
                 self.begin(what, about, async move {
                     let made = flows::refund::create(&kassa, &app.id, wish);

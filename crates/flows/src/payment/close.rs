@@ -30,7 +30,7 @@ pub async fn close(kassa: &Kassa, app: &AppId, id: TransactionId) -> Result<Paym
             name: id.to_string(),
         })?;
     let was_pending = payment.status.is_pending();
-    let transaction = close_payment(kassa, payment).await?;
+    let transaction = Box::pin(close_payment(kassa, payment)).await?;
     if was_pending {
         record(kassa, app, &transaction).await?;
     }

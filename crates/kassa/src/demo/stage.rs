@@ -125,7 +125,7 @@ impl Stage {
         drop((client, events));
         let drain = step("drain", "every role drains", "every task ends by itself");
         let drained = async {
-            let report = node.drain_and_remove_queues().await?;
+            let report = Box::pin(node.drain_and_remove_queues()).await?;
             ensure!(
                 report.is_clean(),
                 "tasks that did not end by themselves: {report:?}"

@@ -258,7 +258,7 @@ async fn an_event_of_a_change_that_did_not_commit_is_never_published() {
     let world = World::new().await;
     let (payment, leg, attempt) = world.make_payment("order-1");
     let tx = world.store().begin().await.unwrap();
-    tx.insert_payment_in_tx(&payment, &[leg.clone()], Some(&attempt))
+    tx.insert_payment_in_tx(&payment, std::slice::from_ref(&leg), Some(&attempt))
         .await
         .unwrap();
     let told = event(&world.ids, &world.app, payment.id, 1);

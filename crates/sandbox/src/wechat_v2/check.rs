@@ -109,7 +109,8 @@ pub(super) fn fields(route: Route, fields: &Fields) -> Result<(), Refusal> {
     for name in ["total_fee", "refund_fee"] {
         let is_number = text(name).parse::<u32>().is_ok_and(|fen| fen > 0);
         let is_plain = text(name).bytes().all(|byte| byte.is_ascii_digit());
-        if !text(name).is_empty() && !(is_number && is_plain) {
+        let is_given = !text(name).is_empty();
+        if is_given && (!is_number || !is_plain) {
             return Err(bad());
         }
     }

@@ -108,7 +108,7 @@ pub(crate) fn render(
         match fault {
             CallbackFault::OtherAmount => other_amount(&mut inner),
             CallbackFault::OtherAccount => {
-                named = accounts.other_wechat_v2_merchant(&notice.mch_id)?
+                named = accounts.other_wechat_v2_merchant(&notice.mch_id)?;
             }
             CallbackFault::OtherOrder { out_trade_no } => {
                 let other = out_trade_no.clone();
@@ -128,20 +128,17 @@ pub(crate) fn render(
         ("mch_id".to_owned(), named.mch_id.clone()),
         ("nonce_str".to_owned(), random_text(32)),
     ]);
-    match &notice.sign_type {
-        Some(sign_type) => {
-            outer.extend(inner);
-            outer.insert("result_code".to_owned(), "SUCCESS".to_owned());
-            if sign_type != sign::MD5 {
-                outer.insert("sign_type".to_owned(), sign_type.clone());
-            }
-            let signature = sign::sign(sign_type, &outer, key)?;
-            outer.insert("sign".to_owned(), signature);
+    if let Some(sign_type) = &notice.sign_type {
+        outer.extend(inner);
+        outer.insert("result_code".to_owned(), "SUCCESS".to_owned());
+        if sign_type != sign::MD5 {
+            outer.insert("sign_type".to_owned(), sign_type.clone());
         }
-        None => {
-            let sealed = sign::seal(&xml::write(&inner, "root"), key)?;
-            outer.insert("req_info".to_owned(), sealed);
-        }
+        let signature = sign::sign(sign_type, &outer, key)?;
+        outer.insert("sign".to_owned(), signature);
+    } else {
+        let sealed = sign::seal(&xml::write(&inner, "root"), key)?;
+        outer.insert("req_info".to_owned(), sealed);
     }
     Some(Posting {
         headers: base_headers("text/xml", "Mozilla/4.0"),

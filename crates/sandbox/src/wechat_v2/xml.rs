@@ -23,12 +23,11 @@ pub(crate) fn read(text: &str, root: &str) -> Option<Fields> {
             return after.is_empty().then_some(fields);
         }
         let (name, after) = rest.strip_prefix('<')?.split_once('>')?;
-        let (name, value, after) = match name.strip_suffix('/') {
-            Some(name) => (name, String::new(), after),
-            None => {
-                let (value, after) = value(after, &format!("</{name}>"))?;
-                (name, value, after)
-            }
+        let (name, value, after) = if let Some(name) = name.strip_suffix('/') {
+            (name, String::new(), after)
+        } else {
+            let (value, after) = value(after, &format!("</{name}>"))?;
+            (name, value, after)
         };
         let is_name =
             !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
