@@ -76,7 +76,13 @@ impl Descriptors {
             Type::Message if field.type_name() == ".google.protobuf.Timestamp" => {
                 json!({ "type": "string", "format": "date-time" })
             }
-            // The only maps, metadata and evidence, are of texts.
+            Type::Message
+                if field.label() == Label::Repeated
+                    && self.messages.contains_key(field.type_name()) =>
+            {
+                json!({ "type": "array", "items": self.message(field.type_name()) })
+            }
+            // A map's entry is no message of its own. The only maps, metadata and evidence, are of texts.
             Type::Message if field.label() == Label::Repeated => {
                 json!({ "type": "object", "additionalProperties": { "type": "string" } })
             }
@@ -226,6 +232,7 @@ fn the_schemas_describe_what_the_api_writes() {
             let found = match value {
                 Value::String(_) => "string",
                 Value::Object(_) => "object",
+                Value::Array(_) => "array",
                 other => panic!("{key} is written as {other}"),
             };
             assert!(

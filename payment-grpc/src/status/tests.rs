@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use flows::limits::LimitError;
 use flows::password::PasswordError;
+use flows::payment::LegError;
 use flows::{FieldViolation, Reason};
 use kassa_core::anomaly::{AnomalyKind, ResolutionAction};
 use kassa_core::app::Scope;
@@ -39,9 +40,43 @@ fn samples() -> Vec<(&'static str, Error)> {
 fn flow_samples() -> Vec<(&'static str, flows::Error)> {
     let mut samples = payment_samples();
     samples.extend(payer_samples());
+    samples.extend(leg_samples());
     samples.extend(other_samples());
     samples.extend(wallet_samples());
     samples
+}
+
+/// What does not fit between the legs of a payment or of its refund.
+fn leg_samples() -> Vec<(&'static str, flows::Error)> {
+    let points = |minor| Points::try_new(minor).unwrap();
+    let dont_add_up = LegError::DontAddUp {
+        sum: cny(2_900),
+        amount: cny(3_000),
+    };
+    let two_gateways = LegError::TwoGateways {
+        first: Channel::Alipay,
+        second: Channel::WechatPay,
+    };
+    let points_mismatch = LegError::PointsMismatch {
+        points: points(10_100),
+        value: cny(1_010),
+        amount: cny(1_000),
+        price: points(10_000),
+    };
+    let exceeds = LegError::RefundExceeds {
+        leg_no: 2,
+        refundable: cny(400),
+    };
+    let to_balance = LegError::RefundToBalance {
+        why: "the app's policy does not allow it",
+    };
+    vec![
+        ("legs_dont_add_up", dont_add_up.into()),
+        ("two_gateway_legs", two_gateways.into()),
+        ("points_mismatch", points_mismatch.into()),
+        ("refund_exceeds_leg", exceeds.into()),
+        ("refund_to_balance", to_balance.into()),
+    ]
 }
 
 fn wallet_samples() -> Vec<(&'static str, flows::Error)> {

@@ -147,30 +147,14 @@ async fn a_wallet_is_credited_and_debited_and_its_statement_runs_on() {
     };
     assert_eq!(shown.money, [balance]);
     let entries = entries(&app.shop, "u1", "CNY").await;
+    let (credit, debit) = (WalletEntryKind::Credit, WalletEntryKind::Debit);
+    let (into, out) = (WalletEntryDirection::In, WalletEntryDirection::Out);
     assert_eq!(
         entries.iter().map(line).collect::<Vec<_>>(),
         [
-            (
-                3,
-                WalletEntryKind::Credit,
-                WalletEntryDirection::In,
-                "0.01",
-                "17.51"
-            ),
-            (
-                2,
-                WalletEntryKind::Debit,
-                WalletEntryDirection::Out,
-                "12.50",
-                "17.50"
-            ),
-            (
-                1,
-                WalletEntryKind::Credit,
-                WalletEntryDirection::In,
-                "30.00",
-                "30.00"
-            ),
+            (3, credit, into, "0.01", "17.51"),
+            (2, debit, out, "12.50", "17.50"),
+            (1, credit, into, "30.00", "30.00"),
         ]
     );
     assert_eq!(entries[1].reason, "a mistake");
