@@ -1,3 +1,5 @@
+//! Legs: what they add up to, what points they take, and what a refund takes from each.
+
 use proptest::prelude::*;
 use uuid::Uuid;
 

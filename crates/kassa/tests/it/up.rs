@@ -104,8 +104,10 @@ fn it_serves_what_it_prints_drains_on_sigterm_and_keeps_its_data() {
     let expected = [
         "alipay-cert-sandbox",
         "alipay-sandbox",
+        "baidu-sandbox",
         "wechat-pubkey-sandbox",
         "wechat-sandbox",
+        "wechat-v2-sandbox",
     ];
     assert_eq!(codes, expected);
     let token = place.run(&["token", "--app", "demo"]);
