@@ -26,6 +26,9 @@ fn fifty_seeds_of_storm_keep_every_promise() {
     assert_eq!(outcome.seeds, SEEDS);
     assert!(outcome.counts.crashes > SEEDS, "{:?}", outcome.counts);
     assert!(outcome.counts.anomalies > SEEDS, "{:?}", outcome.counts);
+    assert!(outcome.counts.by_wallet > SEEDS, "{:?}", outcome.counts);
+    assert!(outcome.counts.mixed > SEEDS, "{:?}", outcome.counts);
+    assert!(outcome.counts.short > SEEDS, "{:?}", outcome.counts);
 }
 
 #[test]

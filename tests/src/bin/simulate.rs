@@ -116,7 +116,8 @@ fn in_words(outcome: &Outcome, seconds: u64) -> String {
     let counts = &outcome.counts;
     format!(
         "{} seeds, {} payments, {} violations\n\
-         {seconds} s; {} turns, {} crashes, {} failed calls, {} orders paid, {} refunds, {} anomalies",
+         {seconds} s; {} turns, {} crashes, {} failed calls, {} orders paid, {} refunds, {} anomalies\n\
+         {} payments by wallets, {} mixed, {} requests without enough in the wallet",
         HumanCount(outcome.seeds),
         HumanCount(outcome.payments),
         HumanCount(outcome.violations),
@@ -126,6 +127,9 @@ fn in_words(outcome: &Outcome, seconds: u64) -> String {
         HumanCount(counts.orders_paid),
         HumanCount(counts.refunds),
         HumanCount(counts.anomalies),
+        HumanCount(counts.by_wallet),
+        HumanCount(counts.mixed),
+        HumanCount(counts.short),
     )
 }
 
@@ -152,6 +156,9 @@ fn as_json(outcome: &Outcome, seconds: u64) -> serde_json::Value {
         "orders_paid": counts.orders_paid,
         "refunds": counts.refunds,
         "anomalies": counts.anomalies,
+        "by_wallet": counts.by_wallet,
+        "mixed": counts.mixed,
+        "short": counts.short,
         "failures": failures.collect::<Vec<_>>(),
         "digests": outcome.digests,
     })

@@ -6,27 +6,26 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use chrono::TimeDelta;
 use flows::Kassa;
-use flows::payment::{CreatePayment, LegsWanted, PaymentKey, PaymentView, RetryPayment};
-use flows::refund::CreateRefund;
+use flows::payment::{PaymentKey, PaymentView};
 use kassa_core::ErrorKind;
 use kassa_core::app::App;
-use kassa_core::channel::Method;
-use kassa_core::id::{EnvelopeId, NotificationId, RefundId, TransactionId};
+use kassa_core::id::{EnvelopeId, NotificationId, RefundId, TransactionId, WalletOperationId};
 use kassa_core::notification::{NOTIFICATION_KIND, NotificationMessage};
 use kassa_core::payment::{PaymentStatus, PrepayInfo};
 use kassa_core::refund::RefundTransaction;
-use kassa_core::text::{AccountCode, BusinessOrderId, BusinessRefundId, RequestId, Subject};
 use runtime::queue::{Envelope, QueueName};
+use runtime::store::WalletOperationRecord;
 
 use super::Time;
 use super::bank::order::yuan;
 use super::bank::{Account, notice::Notice};
 use super::chance::Chance;
+use super::purse::Purse;
 use super::script::{Act, Payer, Script};
 use super::town::{About, Event, Town, Work};
 use super::turns::{Pace, Turns};
+use super::{purse, wish};
 
 /// How patient a caller is: more than any wait of the simulation.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -40,6 +39,8 @@ pub enum End {
     Payment(Box<Result<PaymentView, flows::Error>>),
     /// An answer about a refund.
     Refund(Box<Result<RefundTransaction, flows::Error>>),
+    /// An answer about a credit.
+    Credit(Box<Result<WalletOperationRecord, flows::Error>>),
     /// A gateway was answered.
     Acknowledged(bool),
     /// A worker worked.
@@ -59,6 +60,8 @@ pub struct Client {
     prepay: BTreeSet<String>,
     /// Refunds that it was told of: number, id, amount.
     pub refunds: BTreeMap<u64, (RefundId, i64)>,
+    /// Credits that it was told of, by number.
+    credits: BTreeMap<u64, WalletOperationId>,
     tries: BTreeMap<String, u32>,
     chance: Chance,
 }
@@ -72,6 +75,13 @@ pub struct Business {
     pub worked: u64,
 }
 
+impl Client {
+    /// The script of its payment.
+    pub fn script(&self) -> &Script {
+        &self.script
+    }
+}
+
 impl Business {
     /// Business systems that will want so many payments.
     pub fn new(seed: u64, payments: usize) -> Self {
@@ -82,6 +92,7 @@ impl Business {
             told_in: 0,
             prepay: BTreeSet::new(),
             refunds: BTreeMap::new(),
+            credits: BTreeMap::new(),
             tries: BTreeMap::new(),
             chance: Chance::stream(seed ^ 0xb051, u64::try_from(number).unwrap_or_default()),
         };
@@ -97,66 +108,13 @@ impl Business {
     }
 }
 
-fn text<T>(made: Result<T, kassa_core::text::InvalidText>) -> T {
-    made.expect("a text within the limits")
-}
-
-/// The request that begins a payment: always the same.
-fn request(number: usize, script: &Script, accounts: &[Account]) -> CreatePayment {
-    let order = script.order_of.unwrap_or(number);
-    let account = &accounts[script.account];
-    CreatePayment {
-        request_id: text(RequestId::try_new(format!("p{number}"))),
-        business_order_id: text(BusinessOrderId::try_new(format!("o{order}"))),
-        business_order_type: None,
-        user_id: None,
-        channel: account.gateway.channel(),
-        method: Method::Qr,
-        amount: yuan(script.amount),
-        subject: text(Subject::try_new(format!("payment {number}"))),
-        payer: None,
-        client_ip: None,
-        return_url: None,
-        time_to_expiry: script.time_to_expiry,
-        metadata: BTreeMap::new(),
-        channel_account: Some(text(AccountCode::try_new(account.code))),
-        legs: LegsWanted::One,
-        payment_password: None,
-    }
-}
-
-/// The request for another way to pay: always the same for its number.
-fn retry(payment: usize, number: u64, id: TransactionId, account: &Account) -> RetryPayment {
-    RetryPayment {
-        transaction_id: id,
-        request_id: text(RequestId::try_new(format!("p{payment}-{number}"))),
-        channel: Some(account.gateway.channel()),
-        method: Some(Method::Qr),
-        channel_account: Some(text(AccountCode::try_new(account.code))),
-        payer: None,
-        client_ip: None,
-        time_to_expiry: Some(TimeDelta::minutes(10)),
-    }
-}
-
-/// The `number`-th request to give back something of a payment.
-fn refund((payment, id): (usize, TransactionId), number: u64, amount: i64) -> CreateRefund {
-    CreateRefund {
-        transaction_id: id,
-        business_refund_id: text(BusinessRefundId::try_new(format!("r{payment}-{number}"))),
-        amount: yuan(amount.max(1)),
-        reason: None,
-        legs: Vec::new(),
-        to_balance: false,
-    }
-}
-
 impl Town {
     /// Somebody does something about a payment.
     pub(super) fn act(&mut self, payment: usize, act: Act) {
         let now = self.turns.now();
         match act {
             Act::Console(share) => return self.refund_at_console(payment, share),
+            Act::Credit(number, purse) => return self.credit(payment, number, purse),
             Act::Lie(lie) => {
                 let number = self.some_order(payment);
                 let told = number.is_some_and(|number| self.bank.lock().lie(&number, lie, now));
@@ -178,9 +136,8 @@ impl Town {
         let id = client.transaction;
         let create = || {
             let accounts = &self.bank.lock().accounts;
-            request(payment, &client.script, accounts)
+            wish::create(payment, &client.script, accounts)
         };
-        let paid = client.script.amount;
         match (act, id) {
             (Act::Create, _) => {
                 let wish = create();
@@ -192,15 +149,16 @@ impl Town {
             }
             (Act::Retry(number, account), Some(id)) => {
                 let account = self.bank.lock().accounts[account].clone();
-                let wish = retry(payment, number, id, &account);
+                let wish = wish::retry(payment, number, id, &account);
                 let what = (place, "retry", Some(payment));
                 self.begin(what, about, async move {
                     let made = flows::payment::retry(&kassa, &app, wish, DEADLINE);
                     End::Payment(Box::new(Box::pin(made).await))
                 });
             }
-            (Act::Refund(number, share), Some(id)) => {
-                let wish = refund((payment, id), number, paid * share / 1_000);
+            (Act::Refund(number, share, way), Some(id)) => {
+                let whose = (payment, &client.script);
+                let wish = wish::refund(whose, (number, share, way), id);
                 let what = (place, "refund", Some(payment));
                 self.begin(what, about, async move {
                     let made = flows::refund::create(&kassa, &app.id, wish);
@@ -218,6 +176,23 @@ impl Town {
             }
             _ => {}
         }
+    }
+
+    /// A business system puts something into the wallet of a payment's user.
+    fn credit(&mut self, payment: usize, number: u64, purse: Purse) {
+        let act = Act::Credit(number, purse);
+        let Some(place) = self.some_process() else {
+            return self.again(payment, act);
+        };
+        let kassa = self.process(place).kassa.clone();
+        let script = self.business.script(payment);
+        let app = self.installation.apps[script.app].id.clone();
+        let wish = purse::credit(&format!("c{payment}-{number}"), script.user, purse);
+        let about = About::Act(payment, act, self.counts.turns);
+        self.begin((place, "credit", Some(payment)), about, async move {
+            let made = flows::wallet::credit(&kassa, &app, wish);
+            End::Credit(Box::new(Box::pin(made).await))
+        });
     }
 
     /// An order of a payment that a gateway holds.
@@ -260,9 +235,12 @@ impl Town {
         *tries += 1;
         let tries = *tries;
         let gives_up = !client.script.is_patient && client.chance.permille(300);
-        if tries > TRIES_MAX || gives_up {
+        // A credit that was begun is seen through: the model counts on it.
+        let is_needed = matches!(act, Act::Credit(..));
+        if (tries > TRIES_MAX || gives_up) && !is_needed {
             return;
         }
+        let tries = tries.min(TRIES_MAX);
         let after = client.chance.millis(500, 8_000) * i32::try_from(tries).unwrap_or(1);
         self.at(self.turns.now() + after, Event::Act(payment, act));
     }
@@ -292,6 +270,9 @@ impl Town {
             }
             (About::Act(payment, act, _), End::Refund(answer)) => {
                 self.hear_refund(payment, act, *answer);
+            }
+            (About::Act(payment, act, _), End::Credit(answer)) => {
+                self.hear_credit(payment, act, *answer);
             }
             (About::Delivery(notice), End::Acknowledged(is_acknowledged)) => {
                 self.bank.lock().delivered(notice, is_acknowledged, now);
@@ -328,11 +309,55 @@ impl Town {
             Err(error) => {
                 self.turns
                     .tell(number, format!("{act:?} is refused: {error}"));
+                if matches!(error, flows::Error::InsufficientFunds { .. }) {
+                    self.hear_shortage(payment, began);
+                }
                 match error.kind() {
                     ErrorKind::Unavailable | ErrorKind::Conflict | ErrorKind::Timeout => {
                         self.again(payment, act);
                     }
                     ErrorKind::FailedPrecondition => {}
+                    kind => self.complain(number, format!("{act:?} failed as {kind:?}: {error:?}")),
+                }
+            }
+        }
+    }
+
+    /// Only who pays out of a wallet can have too little in it, and not once it was paid.
+    fn hear_shortage(&mut self, payment: usize, began: u64) {
+        self.counts.short += 1;
+        let client = &self.business.clients[payment];
+        let is_made = client.transaction.is_some() && began > client.told_in;
+        if is_made || !client.script.parts.has_wallet() {
+            let what = "a payment is refused that needs nothing of a wallet".to_owned();
+            self.complain(Some(payment), what);
+        }
+    }
+
+    fn hear_credit(
+        &mut self,
+        payment: usize,
+        act: Act,
+        answer: Result<WalletOperationRecord, flows::Error>,
+    ) {
+        let number = Some(payment);
+        match answer {
+            Ok(done) => {
+                self.turns.tell(number, format!("{act:?} is done"));
+                let Act::Credit(which, _) = act else { return };
+                let credits = &mut self.business.clients[payment].credits;
+                let known = credits.insert(which, done.id);
+                if known.is_some_and(|known| known != done.id) {
+                    self.complain(number, "one credit was made twice".to_owned());
+                }
+            }
+            Err(error) => {
+                self.turns
+                    .tell(number, format!("{act:?} is refused: {error}"));
+                match error.kind() {
+                    ErrorKind::Unavailable | ErrorKind::Conflict | ErrorKind::Timeout => {
+                        self.again(payment, act);
+                    }
                     kind => self.complain(number, format!("{act:?} failed as {kind:?}: {error:?}")),
                 }
             }
@@ -408,7 +433,7 @@ impl Town {
             Ok(refund) => {
                 self.turns
                     .tell(number, format!("{act:?} is taken: {}", refund.status));
-                let Act::Refund(which, _) = act else { return };
+                let Act::Refund(which, ..) = act else { return };
                 let told = (refund.id, refund.amount_requested.amount_minor());
                 let known = self.business.clients[payment].refunds.insert(which, told);
                 if known.is_some_and(|known| known != told) {
@@ -444,6 +469,7 @@ async fn look(kassa: Kassa, app: App, id: TransactionId, act: Act) -> End {
         | Act::Get
         | Act::Retry(..)
         | Act::Refund(..)
+        | Act::Credit(..)
         | Act::Console(_)
         | Act::Lie(_) => flows::payment::find(&kassa, &app.id, &key).await,
     };

@@ -133,6 +133,9 @@ impl Outcome {
         sum.orders_paid += more.orders_paid;
         sum.refunds += more.refunds;
         sum.anomalies += more.anomalies;
+        sum.by_wallet += more.by_wallet;
+        sum.mixed += more.mixed;
+        sum.short += more.short;
     }
 }
 

@@ -11,6 +11,8 @@
 //! | `gateway` | the `Gateway` trait over the bank, with calls that fail |
 //! | `process` | the installation under test and its processes |
 //! | `script` | what will be done about each payment |
+//! | `purse` | users' wallets: what is put in, which parts of a payment they pay |
+//! | `wish` | the requests of business systems |
 //! | `business` | business systems: what they ask, what they are told |
 //! | `town` | the loop: time, turns, crashes; and the calm at the end |
 //! | `checks` | what the books must be, from the truth alone |
@@ -29,10 +31,12 @@ pub mod chance;
 pub mod checks;
 pub mod gateway;
 pub mod process;
+pub mod purse;
 pub mod script;
 pub mod story;
 pub mod town;
 pub mod turns;
+mod wish;
 
 use std::path::PathBuf;
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
@@ -100,6 +104,12 @@ pub struct Counts {
     pub refunds: u64,
     /// Anomalies that were told of.
     pub anomalies: u64,
+    /// Payments that wallets alone paid.
+    pub by_wallet: u64,
+    /// Payments that a gateway and wallets paid together.
+    pub mixed: u64,
+    /// Requests that were refused because there was not enough in the wallet.
+    pub short: u64,
 }
 
 impl Run {

@@ -30,6 +30,7 @@ use worker::Worker;
 use super::Time;
 use super::bank::{Account, SharedBank};
 use super::gateway::SimulatedGateway;
+use super::purse;
 use super::turns::{Pace, Turns};
 
 /// How long a gateway may take to answer.
@@ -93,19 +94,22 @@ impl Installation {
                 .expect("a new account");
         }
         let ids: Vec<ChannelAccountId> = accounts.iter().map(|account| account.id).collect();
-        let app = |name: &str| App {
+        let app = |(place, name): (usize, &str)| App {
             id: AppId::try_new(name).expect("an app id"),
             display_name: name.to_owned(),
             scopes: BTreeSet::new(),
             keys: Vec::new(),
             channel_accounts: ids.clone(),
             is_active: true,
-            policies: Policies::default(),
+            policies: Policies {
+                payment_config: purse::config(place),
+                ..Policies::default()
+            },
             version: 1,
             created_at: now,
             updated_at: now,
         };
-        let apps = vec![app("shop"), app("other")];
+        let apps: Vec<App> = ["shop", "other"].into_iter().enumerate().map(app).collect();
         for app in &apps {
             tx.upsert_app_in_tx(app).await.expect("a new app");
         }

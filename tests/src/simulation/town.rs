@@ -10,9 +10,10 @@ use tokio::task::JoinHandle;
 use super::bank::{Later, SharedBank};
 use super::business::{Business, End};
 use super::process::{Installation, Process, accounts};
+use super::purse::Purse;
 use super::script::Act;
 use super::turns::{Chain, Turns, Waiter};
-use super::{Counts, Report, Run, Time, Violation, checks};
+use super::{Counts, Report, Run, Time, Violation, checks, purse};
 
 /// How many processes there are.
 const PROCESSES: usize = 3;
@@ -154,7 +155,7 @@ pub struct Town {
     idle: BTreeMap<Work, u32>,
     pub(super) violations: Vec<Violation>,
     pub(super) counts: Counts,
-    run: Run,
+    pub(super) run: Run,
     begun: usize,
     is_calm: bool,
 }
@@ -188,6 +189,7 @@ impl Town {
             let process = town.new_process().await;
             town.processes.push(Some(process));
         }
+        town.fill_wallets().await;
         if run.payments > 0 {
             town.at(now, Event::Begin(0));
         }
@@ -196,6 +198,24 @@ impl Town {
         }
         town.plan_trouble();
         town
+    }
+
+    /// What users have from the beginning.
+    async fn fill_wallets(&self) {
+        let kassa = &self.process(0).kassa;
+        for (place, app) in self.installation.apps.iter().enumerate() {
+            for user in 0..purse::USERS {
+                let Purse { balance, points } = purse::filled(self.run.seed, place, user);
+                let parts = [Purse { balance, points: 0 }, Purse { balance: 0, points }];
+                for (number, part) in parts.into_iter().enumerate() {
+                    if part != Purse::default() {
+                        let wish = purse::credit(&format!("f{user}-{number}"), user, part);
+                        let filled = flows::wallet::credit(kassa, &app.id, wish).await;
+                        filled.expect("a wallet takes what is put into it");
+                    }
+                }
+            }
+        }
     }
 
     async fn new_process(&mut self) -> Process {

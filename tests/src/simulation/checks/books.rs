@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use kassa_core::app::App;
 use kassa_core::ledger::{LedgerAccountKey, LedgerAccountKind};
 use kassa_core::money::Currency;
 use kassa_core::notification::NotificationStatus;
@@ -9,6 +10,9 @@ use runtime::queue::QueueName;
 use runtime::store::{NotificationFilter, Page};
 
 use super::{Books, Findings, PAGE};
+use crate::simulation::business::Client;
+use crate::simulation::purse;
+use crate::simulation::script::Script;
 use crate::simulation::town::Town;
 
 /// Ledger, inbox, queues, audit.
@@ -82,6 +86,9 @@ async fn ledger(town: &Town, books: &Books, found: &mut Findings) {
             .filter(|row| row.app_id == app.id)
             .map(|row| row.amount_paid.amount_minor() - row.amount_refunded.amount_minor())
             .sum();
+        // What was put into wallets is owed to their users instead.
+        let in_wallets: i64 = credited(town, app);
+        let owed = owed - in_wallets;
         let key = balance(LedgerAccountKind::AppPayable, app.id.to_string());
         let booked = store.balance(&key).await.expect("the store");
         if booked != -owed {
@@ -89,10 +96,28 @@ async fn ledger(town: &Town, books: &Books, found: &mut Findings) {
             found.push((None, what));
         }
         total += booked;
+        let key = balance(LedgerAccountKind::PointsExpense, app.id.to_string());
+        total += store.balance(&key).await.expect("the store");
+        for user in 0..purse::USERS {
+            let key = purse::wallet(app, user).account(Currency::CNY.into());
+            total += store.balance(&key).await.expect("the store");
+        }
     }
     if total != 0 {
         found.push((None, format!("the books do not balance: {total}")));
     }
+}
+
+/// The money that came into wallets without a payment.
+fn credited(town: &Town, app: &App) -> i64 {
+    let apps = &town.installation.apps;
+    let place = apps.iter().position(|other| other.id == app.id);
+    let place = place.expect("an app of the town");
+    let filled = (0..purse::USERS).map(|user| purse::filled(town.run.seed, place, user));
+    let scripts = town.business.clients.iter().map(Client::script);
+    let credits = scripts.filter(|script| script.app == place);
+    let credits = credits.flat_map(Script::credits);
+    filled.chain(credits).map(|purse| purse.balance).sum()
 }
 
 async fn inbox(town: &Town, found: &mut Findings) {

@@ -8,6 +8,9 @@ use kassa_core::payment::PaymentStatus;
 use runtime::store::EventRow;
 
 use super::{Books, Findings, PAGE};
+use crate::simulation::business::Client;
+use crate::simulation::purse;
+use crate::simulation::script::Script;
 use crate::simulation::town::Town;
 
 /// All events of all apps.
@@ -66,11 +69,43 @@ pub(super) async fn check(town: &Town, books: &Books, found: &mut Findings) {
             }
         }
     }
+    check_wallets(town, &mut told, found).await;
     for aggregate in told.keys() {
         found.push((
             None,
             format!("events of {aggregate}, which is not in the books"),
         ));
+    }
+}
+
+/// Each credit was told of once, in order.
+async fn check_wallets(
+    town: &Town,
+    told: &mut BTreeMap<TransactionId, Vec<EventRow>>,
+    found: &mut Findings,
+) {
+    let store = &town.installation.database.store;
+    for (place, app) in town.installation.apps.iter().enumerate() {
+        for user in 0..purse::USERS {
+            let scripts = town.business.clients.iter().map(Client::script);
+            let of_user = scripts.filter(|script| (script.app, script.user) == (place, user));
+            let filled = purse::filled(town.run.seed, place, user);
+            let first = i64::from(filled.balance > 0) + i64::from(filled.points > 0);
+            let more = i64::try_from(of_user.flat_map(Script::credits).count());
+            let credits = first + more.expect("a count");
+            let key = purse::wallet(app, user);
+            let wallet = store.find_wallet(&key).await.expect("the store");
+            let id = wallet.map(|wallet| TransactionId::from_uuid(wallet.id.as_uuid()));
+            let events = id.and_then(|id| told.remove(&id)).unwrap_or_default();
+            let sequences: Vec<i64> = events.iter().map(|event| event.sequence).collect();
+            let all_credits = events
+                .iter()
+                .all(|event| event.kind == EventKind::WalletCredited);
+            if sequences != (1..=credits).collect::<Vec<_>>() || !all_credits {
+                let what = format!("{credits} credits of {key}, told: {sequences:?}");
+                found.push((None, what));
+            }
+        }
     }
 }
 

@@ -5,6 +5,7 @@ mod books;
 mod events;
 mod payment;
 mod refund;
+mod wallet;
 
 use std::collections::BTreeMap;
 
@@ -160,14 +161,27 @@ pub(super) async fn check(town: &mut Town) {
         let refunds: usize = bank.orders.values().map(|order| order.refunds.len()).sum();
         town.counts.refunds = u64::try_from(refunds).unwrap_or(u64::MAX);
     }
+    let (mut by_wallet, mut mixed) = (0, 0);
+    for (number, _) in books
+        .payments
+        .iter()
+        .filter(|(_, row)| row.status.is_paid())
+    {
+        let parts = town.business.script(*number).parts;
+        by_wallet += u64::from(parts.gateway == 0);
+        mixed += u64::from(parts.is_mixed());
+    }
+    (town.counts.by_wallet, town.counts.mixed) = (by_wallet, mixed);
     let mut found = Vec::new();
     for (number, row) in &books.payments {
         payment::check(town, &books, (*number, row), &mut found).await;
         refund::check(town, &books, (*number, row), &mut found);
+        wallet::check_legs(town, &books, (*number, row), &mut found);
     }
     payment::check_told(town, &books, &mut found);
     payment::check_anomalies(town, &books, &mut found);
     events::check(town, &books, &mut found).await;
+    wallet::check(town, &books, &mut found).await;
     books::check(town, &books, &mut found).await;
     for (payment, what) in found {
         town.complain(payment, what);

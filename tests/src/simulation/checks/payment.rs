@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use kassa_core::payment::{AttemptStatus, PaymentStatus, PaymentTransaction};
+use kassa_core::payment::{Attempt, AttemptStatus, PaymentStatus, PaymentTransaction};
 use kassa_core::refund::RefundStatus;
 
 use super::{Books, Findings};
 use crate::simulation::bank::order::{LAG, Order, yuan};
+use crate::simulation::purse::Parts;
 use crate::simulation::town::Town;
 
 /// One payment against the orders that the gateways hold for it.
@@ -19,22 +20,14 @@ pub(super) async fn check(
     let mut say = |what: String| found.push((Some(number), what));
     let store = &town.installation.database.store;
     let attempts = store.list_attempts(row.id).await.expect("the store");
+    let parts = town.business.script(number).parts;
     let bank = town.bank.lock();
     let orders: BTreeMap<&String, &Order> = bank
         .orders
         .iter()
         .filter(|(_, order)| order.payment == number)
         .collect();
-    for order in orders.keys() {
-        if !attempts
-            .iter()
-            .any(|attempt| attempt.request_number() == **order)
-        {
-            say(format!(
-                "the gateway holds order {order}, the books have no attempt for it"
-            ));
-        }
-    }
+    check_orders(&orders, &attempts, parts, &mut say);
     let mut paid_attempts = 0;
     for attempt in &attempts {
         let order = orders.get(&attempt.request_number()).copied();
@@ -56,33 +49,80 @@ pub(super) async fn check(
     if row.status.is_pending() {
         say(format!("it is left {}", row.status));
     }
-    let expected = if paid_attempts > 0 {
-        row.amount_requested
-    } else {
-        yuan(0)
-    };
-    if row.status.is_paid() != (paid_attempts > 0) || row.amount_paid != expected {
-        say(format!(
-            "it is {} with {} paid; orders paid at the gateways: {paid_attempts}",
-            row.status, row.amount_paid
-        ));
-    }
-    if row.amount_requested != yuan(town.business.script(number).amount) {
-        say("its amount is not the one asked for".to_owned());
-    }
-    let duplicates = books.anomalies_of(row.id, "DUPLICATE_PAYMENT");
-    if duplicates != paid_attempts.saturating_sub(1) {
-        say(format!(
-            "{duplicates} duplicate payments were told of, {paid_attempts} orders were paid"
-        ));
-    }
-    let late = books.anomalies_of(row.id, "LATE_PAYMENT");
     let may_be_late = orders.values().any(|order| came_late(order));
+    let late = books.anomalies_of(row.id, "LATE_PAYMENT");
     if late > 0 && !may_be_late {
         say("money counts as late that was there when the gateway was asked".to_owned());
     }
     if row.status == PaymentStatus::Closed && row.closed_at.is_none() {
         say("it is closed since never".to_owned());
+    }
+    if row.amount_requested != yuan(town.business.script(number).amount) {
+        say("its amount is not the one asked for".to_owned());
+    }
+    check_paid(books, row, (parts, paid_attempts), &mut say);
+}
+
+fn check_orders(
+    orders: &BTreeMap<&String, &Order>,
+    attempts: &[Attempt],
+    parts: Parts,
+    say: &mut impl FnMut(String),
+) {
+    for (number, order) in orders {
+        if order.amount != parts.gateway {
+            let (found, part) = (order.amount, parts.gateway);
+            say(format!(
+                "order {number} is for {found}, the gateway's part is {part}"
+            ));
+        }
+        if !attempts
+            .iter()
+            .any(|attempt| attempt.request_number() == **number)
+        {
+            say(format!(
+                "the gateway holds order {number}, the books have no attempt for it"
+            ));
+        }
+    }
+    if parts.gateway == 0 && !attempts.is_empty() {
+        say("no gateway pays a part, and it has attempts".to_owned());
+    }
+}
+
+/// Paid where the gateways hold money for it, and where only wallets pay.
+fn check_paid(
+    books: &Books,
+    row: &PaymentTransaction,
+    (parts, paid_attempts): (Parts, usize),
+    say: &mut impl FnMut(String),
+) {
+    let late = books.anomalies_of(row.id, "LATE_PAYMENT");
+    // What comes after a mixed payment has ended pays nothing: its wallets' parts are free again.
+    let came_too_late = parts.is_mixed() && late > 0 && late == paid_attempts;
+    let is_paid = match parts.gateway {
+        0 => true,
+        _ => paid_attempts > 0 && !came_too_late,
+    };
+    let expected = if is_paid {
+        row.amount_requested
+    } else {
+        yuan(0)
+    };
+    if row.status.is_paid() != is_paid || row.amount_paid != expected {
+        say(format!(
+            "it is {} with {} paid; orders paid at the gateways: {paid_attempts}",
+            row.status, row.amount_paid
+        ));
+    }
+    let duplicates = books.anomalies_of(row.id, "DUPLICATE_PAYMENT");
+    if duplicates != paid_attempts.saturating_sub(1) && !(came_too_late && duplicates == 0) {
+        say(format!(
+            "{duplicates} duplicate payments were told of, {paid_attempts} orders were paid"
+        ));
+    }
+    if parts.is_mixed() && is_paid && late > 0 {
+        say("a mixed payment was paid by money that came too late".to_owned());
     }
 }
 
