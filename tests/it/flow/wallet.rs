@@ -366,7 +366,7 @@ async fn nothing_goes_out_of_a_frozen_wallet_and_everything_still_comes_in() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn points_move_between_the_wallets_of_one_app_and_no_app_sees_anothers() {
+async fn points_move_between_the_wallets_of_one_app_and_no_app_sees_those_of_another() {
     let app = TestApp::start().await;
     let mut wallets = app.shop.wallets();
     let grant = v1::CreditWalletRequest {

@@ -53,7 +53,13 @@ pub async fn create(
     if let Some(missing) = request.top_up_violation() {
         return Err(Error::InvalidInput(vec![missing]));
     }
-    let shares = shares(kassa, app, &request).await?;
+    let shares = match shares(kassa, app, &request).await {
+        Ok(shares) => shares,
+        Err(refusal) => {
+            // The same request may have taken a moment ago what is missing now.
+            return made_before(kassa, app, &request, (&fingerprint, ends_at), refusal).await;
+        }
+    };
     let gateway = shares.iter().find(|share| !share.channel.is_internal());
     let account = match gateway {
         Some(share) => {
@@ -74,7 +80,9 @@ pub async fn create(
     match new.write(kassa, app).await {
         Ok(()) => kassa.checkpoints.reach(Checkpoint::CreateWrittenDown).await,
         Err(Error::Store(StoreError::UniqueViolation { .. })) => {
-            return lost_the_race(kassa, app, &request, &fingerprint, ends_at).await;
+            // Somebody else wrote first: the same request, or another one for the same order.
+            let other = Error::RequestInFlight;
+            return made_before(kassa, app, &request, (&fingerprint, ends_at), other).await;
         }
         Err(error) => return Err(error),
     }
@@ -146,13 +154,13 @@ async fn resume(
     with_remaining(kassa, view).await
 }
 
-/// Somebody else wrote first: the same request, or another one for the same order.
-async fn lost_the_race(
+/// The answer of the same request that came a moment before this one, or else `refusal`.
+async fn made_before(
     kassa: &Kassa,
     app: &App,
     request: &CreatePayment,
-    fingerprint: &str,
-    ends_at: Instant,
+    (fingerprint, ends_at): (&str, Instant),
+    refusal: Error,
 ) -> Result<PaymentView, Error> {
     match kassa
         .store
@@ -160,7 +168,7 @@ async fn lost_the_race(
         .await?
     {
         Some(existing) => resume(kassa, existing, fingerprint, ends_at).await,
-        None => Err(Error::RequestInFlight),
+        None => Err(refusal),
     }
 }
 
