@@ -71,7 +71,7 @@ impl CreateRefund {
 ///
 /// # Errors
 /// [`Error::NotFound`], [`Error::IdempotencyMismatch`], [`Error::PaymentState`],
-/// [`Error::RefundExceedsRefundable`]; and those of [`Ways::asked_for`].
+/// [`Error::RefundExceedsRefundable`], [`Error::Legs`].
 pub async fn create(
     kassa: &Kassa,
     app: &AppId,
