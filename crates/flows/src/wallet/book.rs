@@ -18,12 +18,21 @@ pub(crate) async fn lock_for_spending_in_tx(
     tx: &Tx,
     key: &WalletKey,
 ) -> Result<Locked<Wallet>, Error> {
+    let wallet = lock_in_tx(kassa, tx, key).await?;
+    refuse_frozen(wallet.get())?;
+    Ok(wallet)
+}
+
+/// Locks one wallet; it comes into being at its first use.
+pub(super) async fn lock_in_tx(
+    kassa: &Kassa,
+    tx: &Tx,
+    key: &WalletKey,
+) -> Result<Locked<Wallet>, Error> {
     let keys = std::slice::from_ref(key);
     let wallets = tx.lock_wallets_in_tx(keys, &kassa.ids, kassa.clock.now());
     let wallet = wallets.await?.into_iter().next();
-    let wallet = wallet.ok_or_else(|| Error::internal("a wallet was not locked"))?;
-    refuse_frozen(wallet.get())?;
-    Ok(wallet)
+    wallet.ok_or_else(|| Error::internal("a wallet was not locked"))
 }
 
 pub(super) fn refuse_frozen(wallet: &Wallet) -> Result<(), Error> {

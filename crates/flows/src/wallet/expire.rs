@@ -3,6 +3,7 @@
 use kassa_core::event::EventKind;
 use kassa_core::wallet::WalletKey;
 
+use super::book::lock_in_tx;
 use super::operate::tell_changed_in_tx;
 use crate::{Error, Kassa};
 
@@ -26,8 +27,7 @@ pub async fn expire_due(kassa: &Kassa, limit: u64) -> Result<usize, Error> {
 async fn expire_one(kassa: &Kassa, key: &WalletKey) -> Result<(), Error> {
     let now = kassa.clock.now();
     let tx = kassa.store.begin().await?;
-    let keys = std::slice::from_ref(key);
-    let locked = tx.lock_wallets_in_tx(keys, &kassa.ids, now).await?;
+    let locked = lock_in_tx(kassa, &tx, key).await?;
     if tx
         .expire_points_in_tx(key, &kassa.ids, now)
         .await?
@@ -35,9 +35,7 @@ async fn expire_one(kassa: &Kassa, key: &WalletKey) -> Result<(), Error> {
     {
         return Ok(());
     }
-    for wallet in locked {
-        tell_changed_in_tx(kassa, &tx, wallet, EventKind::WalletPointsExpired).await?;
-    }
+    tell_changed_in_tx(kassa, &tx, locked, EventKind::WalletPointsExpired).await?;
     tx.commit().await?;
     Ok(())
 }

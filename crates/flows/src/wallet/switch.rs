@@ -6,6 +6,7 @@ use kassa_core::wallet::{Wallet, WalletKey, WalletStatus};
 use proto::v1;
 use serde_json::json;
 
+use super::book::lock_in_tx;
 use super::view;
 use crate::audit::{self, Action};
 use crate::event::record_wallet_event_in_tx;
@@ -60,10 +61,7 @@ async fn switch(
     };
     let now = kassa.clock.now();
     let tx = kassa.store.begin().await?;
-    let keys = std::slice::from_ref(&key);
-    let locked = tx.lock_wallets_in_tx(keys, &kassa.ids, now).await?;
-    let locked = locked.into_iter().next();
-    let locked = locked.ok_or_else(|| Error::internal("a wallet was not locked"))?;
+    let locked = lock_in_tx(kassa, &tx, &key).await?;
     if locked.get().status == status {
         let shown = view::wallet_in_tx(&tx, locked.get()).await?;
         tx.commit().await?;

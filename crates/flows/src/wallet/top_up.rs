@@ -12,9 +12,10 @@ use kassa_core::id::{AttemptId, HoldId};
 use kassa_core::ledger::{Amount, CauseKind, HoldStatus, TransferCause};
 use kassa_core::payment::PaymentTransaction;
 use kassa_core::refund::{RefundSource, RefundTransaction};
-use kassa_core::wallet::{Wallet, WalletKey};
-use runtime::store::{Locked, Movement, NewHold, Posted, Tx};
+use kassa_core::wallet::WalletKey;
+use runtime::store::{Movement, NewHold, Posted, Tx};
 
+use super::book::lock_in_tx;
 use super::operate::tell_changed_in_tx;
 use super::{book_in_tx, lock_for_spending_in_tx};
 use crate::payment::is_top_up;
@@ -136,13 +137,6 @@ pub(crate) async fn book_refunded_in_tx(
         tell_changed_in_tx(kassa, tx, wallet, EventKind::WalletDebited).await?;
     }
     Ok(())
-}
-
-async fn lock_in_tx(kassa: &Kassa, tx: &Tx, key: &WalletKey) -> Result<Locked<Wallet>, Error> {
-    let keys = std::slice::from_ref(key);
-    let wallets = tx.lock_wallets_in_tx(keys, &kassa.ids, kassa.clock.now());
-    let wallet = wallets.await?.into_iter().next();
-    wallet.ok_or_else(|| Error::internal("a wallet was not locked"))
 }
 
 async fn active_hold_in_tx(
