@@ -226,7 +226,7 @@ impl Gateway for SimulatedGateway {
         let now = self.turns.now();
         if let Some(chain) = Turns::current() {
             let asked = &mut self.bank.lock().asked;
-            asked.insert(number.to_owned(), (chain.id, now));
+            asked.insert((number.to_owned(), chain.id), now);
         }
         let state = self.bank.lock().query(number, now);
         let is_known = !matches!(state, ReportedPayment::NotFound);
@@ -247,11 +247,10 @@ impl Gateway for SimulatedGateway {
             return Err(error);
         }
         let now = self.turns.now();
-        let chain = Turns::current().map(|chain| chain.id);
+        let chain = Turns::current().map(|chain| (number.to_owned(), chain.id));
         let closed = {
             let mut bank = self.bank.lock();
-            let last = bank.asked.get(number).copied();
-            let asked_at = last.filter(|(by, _)| Some(*by) == chain).map(|(_, at)| at);
+            let asked_at = chain.and_then(|chain| bank.asked.get(&chain).copied());
             bank.close(number, asked_at, now)
         };
         self.answer(payment, fate, Ok(closed)).await

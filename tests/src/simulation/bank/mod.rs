@@ -80,8 +80,8 @@ pub struct Bank {
     pub offences: Vec<(Option<usize>, String)>,
     /// Anomalies that lies and consoles give a reason for: kind and payment.
     pub reasons: BTreeSet<(&'static str, Option<usize>)>,
-    /// Who last asked about an order, and when: by request number, the chain.
-    pub asked: BTreeMap<String, (u64, Time)>,
+    /// When a chain last asked about an order: by request number and chain.
+    pub asked: BTreeMap<(String, u64), Time>,
     /// Who is placing an order, and since when that chain runs.
     pub placing: BTreeMap<String, (u64, Time)>,
     /// Calls that did not go well.
