@@ -47,7 +47,7 @@ pub async fn relay(kassa: &Kassa, owner: &str, batch: u64) -> Result<Relayed, Er
         published: 0,
     };
     let mut failure = None;
-    for shard in leased {
+    for shard in kassa.store.list_waiting_shards(&leased).await? {
         if started.elapsed() > LEASE / 2 {
             break;
         }

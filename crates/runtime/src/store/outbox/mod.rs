@@ -28,7 +28,7 @@ pub use publish::MARK_BATCH_MAX;
 pub use trace::{OutboxContent, OutboxTrace, ShardLease, WaitingRow};
 
 #[cfg(test)]
-pub(crate) use publish::{events_of_app, unpublished};
+pub(crate) use publish::{events_of_app, unpublished, waiting_shards};
 #[cfg(test)]
 pub(crate) use trace::{of_payment, waiting};
 

@@ -23,6 +23,18 @@ pub const MARK_BATCH_MAX: usize = 1_000;
 const CURSOR_ID: i16 = 1;
 
 impl Store {
+    /// Those of some shards in which anything waits to be published.
+    pub async fn list_waiting_shards(&self, shards: &[i16]) -> Result<Vec<i16>, StoreError> {
+        if shards.is_empty() {
+            return Ok(Vec::new());
+        }
+        waiting_shards(shards)
+            .into_tuple()
+            .all(self.db())
+            .await
+            .map_err(|error| StoreError::query("list waiting shards of the outbox", error))
+    }
+
     /// The oldest rows of a shard that wait to be published, in the order in which they were written;
     /// at most [`crate::store::PAGE_LIMIT_MAX`].
     pub async fn list_unpublished(
@@ -164,6 +176,16 @@ impl Tx {
             .map_err(|error| StoreError::query(OPERATION, error))?;
         exactly_one(result.rows_affected, OPERATION)
     }
+}
+
+pub(crate) fn waiting_shards(shards: &[i16]) -> Select<Entity> {
+    Entity::find()
+        .select_only()
+        .column(Column::Shard)
+        .filter(Column::Shard.is_in(shards.iter().copied()))
+        .filter(Column::PublishedAt.is_null())
+        .distinct()
+        .order_by(Column::Shard, Order::Asc)
 }
 
 pub(crate) fn unpublished(shard: i16, limit: u64) -> Select<Entity> {

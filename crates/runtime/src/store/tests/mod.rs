@@ -142,13 +142,8 @@ impl Names {
         ]
     }
 
-    /// The same for everything else.
-    fn other_queries(&self, backend: DbBackend) -> Vec<(Statement, &'static str)> {
-        let inbox = NotificationFilter::default();
-        let open_anomalies = AnomalyFilter {
-            status: Some(AnomalyStatus::Open),
-            ..AnomalyFilter::default()
-        };
+    /// The same for refunds.
+    fn refund_queries(&self, backend: DbBackend) -> Vec<(Statement, &'static str)> {
         vec![
             (
                 refund::by_id(self.refund).build(backend),
@@ -170,6 +165,17 @@ impl Names {
                 refund::listing(&self.app, &RefundFilter::default(), &self.page).build(backend),
                 "ix_refund_transactions_listing",
             ),
+        ]
+    }
+
+    /// The same for everything else.
+    fn other_queries(&self, backend: DbBackend) -> Vec<(Statement, &'static str)> {
+        let inbox = NotificationFilter::default();
+        let open_anomalies = AnomalyFilter {
+            status: Some(AnomalyStatus::Open),
+            ..AnomalyFilter::default()
+        };
+        vec![
             (
                 notification::by_key(self.account, "key").build(backend),
                 "uq_notifications_key",
@@ -180,6 +186,10 @@ impl Names {
             ),
             (
                 outbox::unpublished(3, 100).build(backend),
+                "ix_outbox_unpublished",
+            ),
+            (
+                outbox::waiting_shards(&[3, 5]).build(backend),
                 "ix_outbox_unpublished",
             ),
             (
@@ -283,6 +293,7 @@ async fn every_hot_query_uses_its_index() {
     let queries = names
         .payment_queries(backend)
         .into_iter()
+        .chain(names.refund_queries(backend))
         .chain(names.other_queries(backend))
         .chain(names.wallet_queries(backend))
         .chain(names.story_queries(backend));
