@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release -p tests --bin simulate -- --help` runs more of them.
 
-use tests::simulation::campaign::Campaign;
+use tests::simulation::campaign::{Campaign, jobs};
 use tests::simulation::{Run, folder};
 
 /// What CI runs: small towns, since this profile takes about a tenth of a second for each payment.
@@ -14,7 +14,7 @@ fn fifty_seeds_of_storm_keep_every_promise() {
     let campaign = Campaign {
         seeds: 0..SEEDS,
         payments: PAYMENTS,
-        jobs: std::thread::available_parallelism().map_or(1, usize::from),
+        jobs: jobs(),
         failures_max: 1,
         folder: folder(),
     };

@@ -14,7 +14,7 @@ use std::time::Instant;
 use clap::Parser;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use serde_json::json;
-use tests::simulation::campaign::{Campaign, Outcome};
+use tests::simulation::campaign::{Campaign, Outcome, jobs};
 
 /// Runs the real flows and the real worker in a town of simulated gateways, payers and business systems
 /// where calls are lost, gateways lie, and processes die at any step; then compares the books with what
@@ -45,6 +45,10 @@ struct Options {
     json: bool,
 }
 
+/// Values go to and fro between a town's thread and its database's, which costs the usual allocator much.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn seeds(text: &str) -> Result<Range<u64>, String> {
     let number = |text: &str| text.parse::<u64>().map_err(|error| error.to_string());
     if let Some((from, to)) = text.split_once("..") {
@@ -59,7 +63,7 @@ fn main() -> ExitCode {
     let campaign = Campaign {
         seeds: options.seeds.clone(),
         payments: options.payments,
-        jobs: options.jobs.unwrap_or_else(cores),
+        jobs: options.jobs.unwrap_or_else(jobs),
         failures_max: options.failures,
         folder: options
             .folder
@@ -94,10 +98,6 @@ fn main() -> ExitCode {
     } else {
         ExitCode::FAILURE
     }
-}
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 fn bar(options: &Options) -> ProgressBar {

@@ -51,6 +51,11 @@ pub struct Outcome {
     pub failures: BTreeMap<u64, Failure>,
 }
 
+/// How many seeds keep every core busy.
+pub fn jobs() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 impl Campaign {
     /// Runs all seeds; `ended` is called after each.
     ///
@@ -59,7 +64,7 @@ impl Campaign {
     pub fn go(&self, ended: impl Fn(&Outcome) + Sync) -> Outcome {
         let next = AtomicU64::new(self.seeds.start);
         let outcome = Mutex::new(Outcome::default());
-        let work = || {
+        let work = &|| {
             loop {
                 let seed = next.fetch_add(1, Ordering::Relaxed);
                 let failed = lock(&outcome).failures.len();
@@ -80,8 +85,18 @@ impl Campaign {
             }
         };
         std::thread::scope(|scope| {
+            let cores = core_affinity::get_core_ids().unwrap_or_default();
+            let mut cores = cores.into_iter().cycle();
             for _job in 0..self.jobs.max(1) {
-                scope.spawn(work);
+                // A town and its database are two threads that take turns: on one core neither waits for
+                // the other core to wake. Where it cannot be, the run is only slower.
+                let core = cores.next();
+                scope.spawn(move || {
+                    if let Some(core) = core {
+                        core_affinity::set_for_current(core);
+                    }
+                    work();
+                });
             }
         });
         outcome.into_inner().unwrap_or_else(PoisonError::into_inner)

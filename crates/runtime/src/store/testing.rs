@@ -120,12 +120,13 @@ impl TestDatabase {
         options
             .max_connections(CONNECTIONS_FAST)
             .sqlx_logging(false)
+            .test_before_acquire(false)
             .map_sqlx_sqlite_opts(|sqlite| {
                 sqlite
                     .foreign_keys(true)
                     .statement_cache_capacity(STATEMENTS_FAST)
                     .pragma("locking_mode", "EXCLUSIVE")
-                    .pragma("journal_mode", "WAL")
+                    .pragma("journal_mode", "MEMORY")
                     .pragma("synchronous", "OFF")
                     .pragma("cache_size", CACHE_FAST)
             });
