@@ -22,13 +22,14 @@ use crate::checks::Expected;
 use crate::event::Bound;
 
 /// Codes of all planted accounts.
-pub const ACCOUNTS: [&str; 6] = [
+pub const ACCOUNTS: [&str; 7] = [
     code::ALIPAY,
     code::ALIPAY_CERTIFICATE,
     code::WECHAT,
     code::WECHAT_PUBLIC_KEY,
     code::WECHAT_V2,
     code::BAIDU,
+    code::UNIONPAY,
 ];
 /// The apps that call.
 const APPS: [&str; 2] = ["shop", "other"];

@@ -135,7 +135,7 @@ impl TestApp {
         );
     }
 
-    fn accounts(&self) -> [(&'static str, Gateway, String); 6] {
+    fn accounts(&self) -> [(&'static str, Gateway, String); 7] {
         let credentials = self.node().sandbox().expect("a sandbox").credentials();
         let alipay = &credentials.alipay;
         let certificate = &credentials.alipay_certificate_mode;
@@ -162,6 +162,11 @@ impl TestApp {
                 code::BAIDU,
                 Gateway::Baidu,
                 credentials.baidu.deal_id.clone(),
+            ),
+            (
+                code::UNIONPAY,
+                Gateway::Unionpay,
+                credentials.unionpay.mer_id.clone(),
             ),
         ]
     }

@@ -67,12 +67,18 @@ impl TestApp {
 
     /// The payer goes to the cashier, if the method asks for that, and does not pay yet.
     pub async fn open_cashier(&self, created: &Created) {
-        if let Some(Info::BaiduOrder(order)) = &created.prepay {
+        let prepay = created.prepay.as_ref();
+        if let Some(Info::BaiduOrder(order)) = prepay {
             let presented = self.control.present_baidu(&order_info(order));
             let number = self.number(&created.id).await;
             assert_eq!(presented.expect("the cashier opens"), number);
         }
-        if let Some(request) = created.prepay.as_ref().and_then(cashier_request) {
+        if let Some(Info::Form(form)) = prepay
+            && form.action.ends_with("/frontTransReq.do")
+        {
+            return post_form(form).await;
+        }
+        if let Some(request) = prepay.and_then(cashier_request) {
             let presented = self.control.present_alipay(&request).await;
             let number = self.number(&created.id).await;
             assert_eq!(presented.expect("the cashier opens"), number);
@@ -280,6 +286,8 @@ fn cashier_request(prepay: &Info) -> Option<String> {
         Info::Redirect(redirect) if redirect.url.contains("/gateway.do") => {
             Some(redirect.url.clone())
         }
+        // A `tn` of UnionPay's is no request.
+        Info::AppParameters(app) if !app.order_string.contains('=') => None,
         Info::AppParameters(app) => Some(app.order_string.clone()),
         Info::Form(form) => {
             let mut fields = form_urlencoded::Serializer::new(String::new());
@@ -313,6 +321,21 @@ fn order_info(order: &v1::BaiduOrder) -> BTreeMap<String, String> {
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value))
     .collect()
+}
+
+/// The payer's browser posts a form to UnionPay, which sends it on to the payer page.
+async fn post_form(form: &v1::Form) {
+    let body = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(form.fields.iter().map(|field| (&field.name, &field.value)))
+        .finish();
+    let browser = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .expect("a browser");
+    let post = browser.post(&form.action).body(body);
+    let post = post.header("content-type", "application/x-www-form-urlencoded");
+    let answer = post.send().await.expect("the gateway answers");
+    assert_eq!(answer.status(), 302, "the cashier opens");
 }
 
 fn transaction_id(id: &str) -> TransactionId {

@@ -8,7 +8,7 @@ use rustls::pki_types::{CertificateDer, pem::PemObject};
 
 use crate::{
     error::KeysError,
-    keys::{Keys, serial_number_sn},
+    keys::{Keys, serial_decimal, serial_number_sn},
 };
 
 /// Where WeChat Pay's public key id comes from (`wechat_v3` sheet §1).
@@ -112,6 +112,23 @@ pub struct WechatPublicKey {
     pub public_key_pem: String,
 }
 
+/// What a merchant's developer gets from UnionPay (unionpay sheet §1).
+#[derive(Clone)]
+pub struct UnionpayCredentials {
+    /// Base of the calls, with a slash at its end.
+    pub gateway_url: String,
+    /// The merchant's number.
+    pub mer_id: String,
+    /// The merchant's certificate.
+    pub sign_cert_pem: String,
+    /// PKCS#8 PEM of its private key.
+    pub sign_private_key_pem: String,
+    /// What issued UnionPay's own certificate.
+    pub middle_cert_pem: String,
+    /// What issued that.
+    pub root_cert_pem: String,
+}
+
 /// Everything that the merchants would get from the consoles.
 #[derive(Clone, Debug)]
 pub struct Credentials {
@@ -131,6 +148,10 @@ pub struct Credentials {
     pub wechat_v2: WechatV2Credentials,
     /// A merchant at Baidu's cashier.
     pub baidu: BaiduCredentials,
+    /// A UnionPay merchant.
+    pub unionpay: UnionpayCredentials,
+    /// Another one, to cross accounts with.
+    pub unionpay_foreign: UnionpayCredentials,
 }
 
 impl fmt::Debug for AlipayCredentials {
@@ -161,6 +182,16 @@ impl fmt::Debug for WechatV2Credentials {
             .debug_struct("WechatV2Credentials")
             .field("mch_id", &self.mch_id)
             .field("appid", &self.appid)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for UnionpayCredentials {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("UnionpayCredentials")
+            .field("gateway_url", &self.gateway_url)
+            .field("mer_id", &self.mer_id)
             .finish_non_exhaustive()
     }
 }
@@ -229,6 +260,20 @@ pub(crate) struct WechatPlatformKey {
     pub(crate) certificate_pem: Option<String>,
 }
 
+/// One merchant as UnionPay knows it.
+pub(crate) struct UnionpayMerchant {
+    pub(crate) mer_id: String,
+    /// Serial number of its certificate, in decimal.
+    pub(crate) cert_id: String,
+    pub(crate) public_key: RsaPublicKey,
+}
+
+/// What UnionPay signs with; the certificate goes along with each message.
+pub(crate) struct UnionpayPlatform {
+    pub(crate) private: RsaPrivateKey,
+    pub(crate) certificate_pem: String,
+}
+
 /// All registered merchants and the gateways' own keys.
 pub(crate) struct Accounts {
     pub(crate) alipay: Vec<AlipayApp>,
@@ -240,6 +285,8 @@ pub(crate) struct Accounts {
     pub(crate) wechat_v2: Vec<WechatV2Merchant>,
     pub(crate) baidu: Vec<BaiduMerchant>,
     pub(crate) baidu_platform: RsaPrivateKey,
+    pub(crate) unionpay: UnionpayPlatform,
+    pub(crate) unionpay_merchants: Vec<UnionpayMerchant>,
 }
 
 /// Number, PID and key of each Alipay app; the second is in certificate mode.
@@ -288,6 +335,12 @@ const BAIDU_PLATFORM: &str = "wechat_public_key";
 /// What the smart programs are called.
 const BAIDU_CLIENT: &str = "sandbox-program";
 
+/// Number and key of each UnionPay merchant; the certificate has the key's name.
+const UNIONPAY_MERCHANTS: [(&str, &str); 2] = [
+    ("777290058110048", "unionpay_merchant"),
+    ("777290058110049", "unionpay_merchant_foreign"),
+];
+
 /// Index of the certificate-mode app and of the public-key-mode merchant.
 const OTHER_MODE: usize = 1;
 
@@ -318,6 +371,19 @@ fn baidu_merchants(keys: &Keys) -> Result<Vec<BaiduMerchant>, KeysError> {
         })
     };
     BAIDU_MERCHANTS.into_iter().map(merchant).collect()
+}
+
+fn unionpay_merchants(keys: &Keys) -> Result<Vec<UnionpayMerchant>, KeysError> {
+    let merchant = |(mer_id, key): (&str, &str)| {
+        let certificate = keys.certificate(key)?;
+        Ok(UnionpayMerchant {
+            mer_id: mer_id.to_owned(),
+            cert_id: serial_decimal(&certificate)
+                .ok_or_else(|| KeysError::Certificate(key.to_owned()))?,
+            public_key: keys.pair(key)?.public,
+        })
+    };
+    UNIONPAY_MERCHANTS.into_iter().map(merchant).collect()
 }
 
 impl Accounts {
@@ -360,6 +426,11 @@ impl Accounts {
             wechat_v2: wechat_v2_merchants(keys)?,
             baidu: baidu_merchants(keys)?,
             baidu_platform: keys.pair(BAIDU_PLATFORM)?.private,
+            unionpay: UnionpayPlatform {
+                private: keys.pair("unionpay_sign")?.private,
+                certificate_pem: keys.certificate("unionpay_sign")?,
+            },
+            unionpay_merchants: unionpay_merchants(keys)?,
             alipay,
             alipay_platform: keys.pair("alipay_platform")?.private,
             wechat,
@@ -379,6 +450,20 @@ impl Accounts {
     /// Any other app than this one.
     pub(crate) fn other_alipay_app(&self, app_id: &str) -> Option<&AlipayApp> {
         self.alipay.iter().rev().find(|app| app.app_id != app_id)
+    }
+
+    pub(crate) fn unionpay_merchant(&self, mer_id: &str) -> Option<&UnionpayMerchant> {
+        self.unionpay_merchants
+            .iter()
+            .find(|merchant| merchant.mer_id == mer_id)
+    }
+
+    /// Any other merchant than this one.
+    pub(crate) fn other_unionpay_merchant(&self, mer_id: &str) -> Option<&UnionpayMerchant> {
+        self.unionpay_merchants
+            .iter()
+            .rev()
+            .find(|merchant| merchant.mer_id != mer_id)
     }
 
     pub(crate) fn wechat_merchant(&self, mchid: &str) -> Option<&WechatMerchant> {
@@ -475,6 +560,8 @@ pub(crate) fn credentials(
         wechat_foreign: wechat_at(2)?,
         wechat_v2: wechat_v2_credentials(keys, base_url, secure_url)?,
         baidu: baidu_credentials(keys, base_url)?,
+        unionpay: unionpay_credentials(keys, base_url, 0)?,
+        unionpay_foreign: unionpay_credentials(keys, base_url, 1)?,
     })
 }
 
@@ -513,6 +600,24 @@ fn baidu_credentials(keys: &Keys, base_url: &str) -> Result<BaiduCredentials, Ke
         client_secret: pair.secret("baidu"),
         merchant_private_key_pem: pair.private_pem,
         platform_public_key_pem: keys.pair(BAIDU_PLATFORM)?.public_pem,
+    })
+}
+
+fn unionpay_credentials(
+    keys: &Keys,
+    base_url: &str,
+    index: usize,
+) -> Result<UnionpayCredentials, KeysError> {
+    let (mer_id, key) = UNIONPAY_MERCHANTS
+        .get(index)
+        .ok_or_else(|| KeysError::Incomplete("accounts".into()))?;
+    Ok(UnionpayCredentials {
+        gateway_url: format!("{base_url}/gateway/api/"),
+        mer_id: (*mer_id).to_owned(),
+        sign_cert_pem: keys.certificate(key)?,
+        sign_private_key_pem: keys.pair(key)?.private_pem,
+        middle_cert_pem: keys.certificate("unionpay_middle")?,
+        root_cert_pem: keys.certificate("unionpay_root")?,
     })
 }
 

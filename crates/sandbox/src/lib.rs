@@ -1,7 +1,7 @@
 //! Simulators of the gateways that speak their real protocols and sign for real.
 //!
 //! One loopback listener serves Alipay (`/gateway.do`), WeChat Pay API v3 (`/v3/…`) and API v2 (`/pay/…`), Baidu's
-//! cashier (`/rest/…`), a page for the payer of each order (`/payer/…`, list at `/`) and a control API (`/control/…`). Requests are
+//! cashier (`/rest/…`), UnionPay (`/gateway/api/…`), a page for the payer of each order (`/payer/…`, list at `/`) and a control API (`/control/…`). Requests are
 //! checked as the gateways check them; answers and callbacks carry real signatures. The crate shares
 //! no signing code with Kassa's own adapters, so that each judges the other.
 //!
@@ -43,6 +43,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod unionpay;
 mod wechat_v2;
 mod wechat_v3;
 
@@ -51,8 +52,8 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 
 pub use accounts::{
-    AlipayCertificates, AlipayCredentials, BaiduCredentials, Credentials, WechatCredentials,
-    WechatPublicKey, WechatV2Credentials,
+    AlipayCertificates, AlipayCredentials, BaiduCredentials, Credentials, UnionpayCredentials,
+    WechatCredentials, WechatPublicKey, WechatV2Credentials,
 };
 pub use config::{Delivery, SandboxClock, SandboxConfig, system_clock};
 pub use control::Control;

@@ -16,7 +16,7 @@ use crate::{
         Gateway, Order, OrderKey, OrderState, Product, Refund, RefundKey, RefundOutcome,
         RefundStatus, State, china,
     },
-    wechat_v2, wechat_v3,
+    unionpay, wechat_v2, wechat_v3,
 };
 
 /// How soon a WeChat Pay refund settles by itself under automatic delivery.
@@ -28,6 +28,8 @@ pub(crate) struct RefundRequest {
     pub(crate) amount_minor: i64,
     pub(crate) notify_url: Option<String>,
     pub(crate) is_from_console: bool,
+    /// What the gateway must remember of the request.
+    pub(crate) content: serde_json::Value,
 }
 
 /// 28 digits in the manner of the gateways' numbers, unlike any other.
@@ -79,6 +81,7 @@ pub(crate) fn pay(shared: &Shared, key: &OrderKey) -> Result<Order, ControlError
         Gateway::WechatV3 => Some(wechat_v3::notify::paid(&order, now)),
         Gateway::WechatV2 => Some(wechat_v2::notify::paid(&order)),
         Gateway::Baidu => Some(baidu::notify::paid(&order, now)),
+        Gateway::Unionpay => Some(unionpay::notify::paid(&order)),
     };
     if let Some(notice) = notice {
         enqueue(shared, &mut state, &order, notice);
@@ -145,6 +148,7 @@ pub(crate) fn refund(
         out_trade_no: order.out_trade_no.clone(),
         out_refund_no: request.out_refund_no,
         refund_id: gateway_number("5030", now),
+        content: request.content,
         amount_minor: request.amount_minor,
         status: if is_immediate {
             RefundStatus::Success
@@ -221,6 +225,7 @@ pub(crate) fn settle(
         Gateway::WechatV3 => Some(wechat_v3::notify::settled(&order, &refund, outcome, now)),
         Gateway::WechatV2 => Some(wechat_v2::notify::settled(&order, &refund)),
         Gateway::Baidu => Some(baidu::notify::settled(&order, &refund)),
+        Gateway::Unionpay => unionpay::notify::settled(&order, &refund, outcome),
     };
     if let Some(notice) = notice {
         enqueue(shared, &mut state, &order, notice);

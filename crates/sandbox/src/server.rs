@@ -25,7 +25,8 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
 use crate::{
-    alipay, baidu, control, fault::CutConnection, payer, shared::Shared, wechat_v2, wechat_v3,
+    alipay, baidu, control, fault::CutConnection, payer, shared::Shared, unionpay, wechat_v2,
+    wechat_v3,
 };
 
 /// Bytes of a request body.
@@ -55,6 +56,7 @@ fn router(shared: Arc<Shared>) -> Router {
             "/rest/2.0/smartapp/pay/paymentservice/{call}",
             any(baidu::api),
         )
+        .route("/gateway/api/{endpoint}", post(unionpay::gateway))
         .merge(payer::routes())
         .nest("/control", control)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

@@ -31,11 +31,15 @@ async fn pay_over(code: &str, products: &[(PaymentMethod, Product)], channel: Pa
 /// Each method has its own kind of prepay info.
 fn is_way_to_pay(method: PaymentMethod, channel: PaymentChannel, prepay: Option<&Info>) -> bool {
     let is_alipay = channel == PaymentChannel::Alipay;
+    let is_unionpay = channel == PaymentChannel::Unionpay;
     match method {
         PaymentMethod::Qr => matches!(prepay, Some(Info::QrCode(_))),
         PaymentMethod::Page => matches!(prepay, Some(Info::Form(_))),
+        PaymentMethod::Wap if is_unionpay => matches!(prepay, Some(Info::Form(_))),
         PaymentMethod::Wap => matches!(prepay, Some(Info::Redirect(_))),
-        PaymentMethod::App if is_alipay => matches!(prepay, Some(Info::AppParameters(_))),
+        PaymentMethod::App if is_alipay || is_unionpay => {
+            matches!(prepay, Some(Info::AppParameters(_)))
+        }
         PaymentMethod::App => matches!(prepay, Some(Info::WechatAppParameters(_))),
         PaymentMethod::Jsapi => matches!(prepay, Some(Info::JsapiParameters(_))),
         PaymentMethod::MiniProgram => matches!(prepay, Some(Info::BaiduOrder(_))),
@@ -111,6 +115,18 @@ async fn refunds_whose_notices_prove_nothing_are_settled_by_the_gateways_answers
     }
     assert_eq!(app.anomalies().await, []);
     app.finish().await;
+}
+
+const UNIONPAY: [(PaymentMethod, Product); 4] = [
+    (PaymentMethod::Qr, Product::UnionpayQr),
+    (PaymentMethod::Page, Product::UnionpayPage),
+    (PaymentMethod::Wap, Product::UnionpayWap),
+    (PaymentMethod::App, Product::UnionpayApp),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_unionpay_product_is_paid() {
+    pay_over(code::UNIONPAY, &UNIONPAY, PaymentChannel::Unionpay).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

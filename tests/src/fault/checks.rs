@@ -36,6 +36,12 @@ pub fn notification_key(callback: &RecordedCallback) -> String {
             .find(|(name, _)| name == "notify_id")
             .map(|(_, id)| id.into_owned())
             .unwrap_or_default(),
+        Gateway::Unionpay => {
+            let fields: BTreeMap<_, _> = form_urlencoded::parse(callback.body.as_bytes()).collect();
+            ["txnType", "orderId", "txnTime", "respCode"]
+                .map(|name| fields.get(name).map_or("", |value| value))
+                .join(".")
+        }
         Gateway::WechatV3 => {
             let body: Value = serde_json::from_str(&callback.body).unwrap_or_default();
             let id = body.get("id").and_then(Value::as_str);

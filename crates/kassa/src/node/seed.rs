@@ -10,7 +10,8 @@ use kassa_core::Secret;
 use kassa_core::channel::GatewayName;
 use kassa_core::text::{AccountCode, InvalidText};
 use sandbox::{
-    AlipayCredentials, BaiduCredentials, Credentials, WechatCredentials, WechatV2Credentials,
+    AlipayCredentials, BaiduCredentials, Credentials, UnionpayCredentials, WechatCredentials,
+    WechatV2Credentials,
 };
 use serde_json::{Value, json};
 
@@ -103,6 +104,7 @@ pub fn accounts(credentials: &Credentials, suffix: &str) -> Result<Vec<AccountSp
         wechat_public_key_mode,
         wechat_v2,
         baidu,
+        unionpay,
         ..
     } = credentials;
     Ok(vec![
@@ -112,6 +114,7 @@ pub fn accounts(credentials: &Credentials, suffix: &str) -> Result<Vec<AccountSp
         wechat_account(wechat_public_key_mode, code::WECHAT_PUBLIC_KEY, suffix)?,
         wechat_v2_account(wechat_v2, code::WECHAT_V2, suffix)?,
         baidu_account(baidu, code::BAIDU, suffix)?,
+        unionpay_account(unionpay, code::UNIONPAY, suffix)?,
     ])
 }
 
@@ -227,6 +230,27 @@ pub fn baidu_account(
         ("merchant_private_key", &from.merchant_private_key_pem),
     ];
     account(GatewayName::Baidu, (code, suffix), settings, &secrets)
+}
+
+/// An account of what UnionPay gives.
+///
+/// # Errors
+/// [`InvalidText`] if the suffix does not fit a code.
+pub fn unionpay_account(
+    from: &UnionpayCredentials,
+    code: &str,
+    suffix: &str,
+) -> Result<AccountSpec, InvalidText> {
+    let settings = json!({
+        "gateway_url": from.gateway_url,
+        "mer_id": from.mer_id,
+        "environment": "test",
+        "sign_cert": from.sign_cert_pem,
+        "middle_certs": [from.middle_cert_pem],
+        "root_certs": [from.root_cert_pem],
+    });
+    let secrets = [("sign_private_key", &from.sign_private_key_pem)];
+    account(GatewayName::Unionpay, (code, suffix), settings, &secrets)
 }
 
 fn account(

@@ -339,6 +339,7 @@ fn refund(shared: &Arc<Shared>, checked: &Checked<'_>) -> Result<Answer, Gateway
         amount_minor,
         notify_url: order.notify_url.clone(),
         is_from_console: false,
+        content: Value::Null,
     };
     let made = operations::refund(shared, &mut state, &key, request)
         .map_err(|_source| business("ACQ.REFUND_AMT_NOT_EQUAL_TOTAL", "退款金额超限"))?;

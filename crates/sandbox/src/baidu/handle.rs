@@ -214,6 +214,7 @@ fn refund(
         amount_minor,
         notify_url: Some(text(given, "refundNotifyUrl").to_owned()).filter(|url| !url.is_empty()),
         is_from_console: false,
+        content: Value::Null,
     };
     let refund = operations::refund(shared, state, &key, request);
     let refund = refund.map_err(|error| match error {

@@ -143,9 +143,12 @@ impl Control {
             amount_minor,
             notify_url: match key.gateway {
                 Gateway::Alipay => of_order,
-                Gateway::WechatV3 | Gateway::WechatV2 | Gateway::Baidu => notify_url,
+                Gateway::WechatV3 | Gateway::WechatV2 | Gateway::Baidu | Gateway::Unionpay => {
+                    notify_url
+                }
             },
             is_from_console: true,
+            content: serde_json::Value::Null,
         };
         operations::refund(&self.shared, &mut state, &key, request)
     }

@@ -40,8 +40,75 @@ const LEAVES: [(&str, &str, &str); 4] = [
     ),
 ];
 
-/// Adds all certificates to the keys in `made`.
+/// The name of UnionPay's test system: what stands between its second and third `@` says whose it is.
+const UNIONPAY_SIGN_NAME: &str = "041@Z12@00040000:SIGN@00000001";
+
+/// UnionPay's chain and its merchants, each after what issued it: name, common name, issuer.
+const UNIONPAY: [(&str, &str, &str); 4] = [
+    ("unionpay_middle", "Sandbox OCA1", "unionpay_root"),
+    ("unionpay_sign", UNIONPAY_SIGN_NAME, "unionpay_middle"),
+    ("unionpay_merchant", "Sandbox Merchant", "unionpay_middle"),
+    (
+        "unionpay_merchant_foreign",
+        "Sandbox Other Merchant",
+        "unionpay_middle",
+    ),
+];
+
+/// Adds all certificates to the keys in `made`, but for those that are there.
 pub(super) fn issue_all(made: &mut PemFiles) -> Result<(), KeysError> {
+    issue_first(made)?;
+    issue_unionpay(made)
+}
+
+fn issue_unionpay(made: &mut PemFiles) -> Result<(), KeysError> {
+    let failed = |name: &str, source| KeysError::Issue {
+        name: name.to_owned(),
+        source,
+    };
+    let root_name = "unionpay_root";
+    let root_params = authority(root_name, "Sandbox CS CA", made)?;
+    let root_pem = root_params
+        .self_signed(&issuer_key(root_name, made)?)
+        .map_err(|e| failed(root_name, e))?
+        .pem();
+    keep(made, root_name, root_pem);
+    for (name, common_name, issued_by) in UNIONPAY {
+        let issuer = if issued_by == root_name {
+            authority(root_name, "Sandbox CS CA", made)?
+        } else {
+            authority(issued_by, "Sandbox OCA1", made)?
+        };
+        let issuer = Issuer::new(issuer, issuer_key(issued_by, made)?);
+        let certified = if name == "unionpay_middle" {
+            authority(name, common_name, made)?
+        } else {
+            params(name, name, common_name, made)?
+        };
+        let signed = certified
+            .signed_by(&issuer_key(name, made)?, &issuer)
+            .map_err(|e| failed(name, e))?;
+        keep(made, name, signed.pem());
+    }
+    Ok(())
+}
+
+fn authority(
+    name: &str,
+    common_name: &str,
+    made: &PemFiles,
+) -> Result<CertificateParams, KeysError> {
+    let mut authority = params(name, name, common_name, made)?;
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    Ok(authority)
+}
+
+fn keep(made: &mut PemFiles, name: &str, pem: String) {
+    made.entry(files::certificate_file(name)).or_insert(pem);
+}
+
+/// Alipay's and WeChat Pay's, all issued by Alipay's root.
+fn issue_first(made: &mut PemFiles) -> Result<(), KeysError> {
     let mut root = params("alipay_root", "alipay_root", "Sandbox Root CA", made)?;
     root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let root_key = issuer_key("alipay_root", made)?;
@@ -60,9 +127,9 @@ pub(super) fn issue_all(made: &mut PemFiles) -> Result<(), KeysError> {
         let signed = leaf
             .signed_by(&leaf_key, &issuer)
             .map_err(|e| failed(name, e))?;
-        made.insert(files::certificate_file(name), signed.pem());
+        keep(made, name, signed.pem());
     }
-    made.insert(files::certificate_file("alipay_root"), root_pem);
+    keep(made, "alipay_root", root_pem);
     Ok(())
 }
 
@@ -121,6 +188,13 @@ fn params(
     params.not_before = date_time_ymd(VALID_FROM.0, VALID_FROM.1, VALID_FROM.2);
     params.not_after = date_time_ymd(VALID_UNTIL.0, VALID_UNTIL.1, VALID_UNTIL.2);
     Ok(params)
+}
+
+/// A certificate's serial number in decimal, as UnionPay's `certId` is.
+pub(crate) fn serial_decimal(pem: &str) -> Option<String> {
+    let (_, parsed) = x509_parser::pem::parse_x509_pem(pem.as_bytes()).ok()?;
+    let certificate = parsed.parse_x509().ok()?;
+    Some(certificate.tbs_certificate.serial.to_string())
 }
 
 /// The serial numbers of the RSA certificates in a PEM bundle as Alipay counts them: lower-case hex

@@ -13,7 +13,7 @@ use rsa::{
 };
 use sha2::{Digest, Sha256};
 
-pub(crate) use certificate::serial_number_sn;
+pub(crate) use certificate::{serial_decimal, serial_number_sn};
 
 use crate::error::KeysError;
 
@@ -24,7 +24,7 @@ const KEY_BITS: usize = 2048;
 const SERIAL_BYTES: usize = 20;
 
 /// Private keys by file stem.
-pub(crate) const KEY_NAMES: [&str; 11] = [
+pub(crate) const KEY_NAMES: [&str; 16] = [
     "alipay_root",
     "alipay_platform",
     "alipay_app",
@@ -36,15 +36,25 @@ pub(crate) const KEY_NAMES: [&str; 11] = [
     "wechat_merchant",
     "wechat_merchant_public_key_mode",
     "wechat_merchant_foreign",
+    "unionpay_root",
+    "unionpay_middle",
+    "unionpay_sign",
+    "unionpay_merchant",
+    "unionpay_merchant_foreign",
 ];
 
 /// Certificates by file stem.
-pub(crate) const CERTIFICATE_NAMES: [&str; 5] = [
+pub(crate) const CERTIFICATE_NAMES: [&str; 10] = [
     "alipay_root",
     "alipay_app",
     "alipay_platform",
     "wechat_platform_1",
     "wechat_platform_2",
+    "unionpay_root",
+    "unionpay_middle",
+    "unionpay_sign",
+    "unionpay_merchant",
+    "unionpay_merchant_foreign",
 ];
 
 /// PEM texts by file name.
@@ -131,20 +141,25 @@ impl Keys {
     /// # Errors
     /// The random source or the certificate issuer failed.
     pub fn generate() -> Result<Self, KeysError> {
-        Self::from_files(&generate_files()?)
+        Self::from_files(&generate_files(&KEY_NAMES, &PemFiles::new())?)
     }
 
-    /// Reads the keys from PEM files in `folder`, or makes them and keeps them there (mode 0600).
+    /// Reads the keys from PEM files in `folder`, or makes them and keeps them there (mode 0600): those
+    /// of every gateway of which there is no file yet.
     ///
     /// # Errors
-    /// Some files are there and others are not, or one cannot be read or written.
+    /// Some files of a gateway are there and others are not, or one cannot be read or written.
     pub fn load_or_generate(folder: &Path) -> Result<Self, KeysError> {
-        if let Some(found) = files::load(folder)? {
-            return Self::from_files(&found);
+        let mut all = files::load(folder)?;
+        let missing = files::missing_gateways(folder, &all)?;
+        if !missing.is_empty() {
+            let of_missing = |name: &&str| missing.contains(files::gateway_of(name));
+            let names: Vec<&str> = KEY_NAMES.into_iter().filter(of_missing).collect();
+            let made = generate_files(&names, &all)?;
+            files::save(folder, &made)?;
+            all.extend(made);
         }
-        let made = generate_files()?;
-        files::save(folder, &made)?;
-        Self::from_files(&made)
+        Self::from_files(&all)
     }
 
     /// The committed throw-away keys, so that tests need not wait for key generation.
@@ -212,12 +227,12 @@ impl Keys {
     }
 }
 
-/// Generates all keys, a few threads at a time, and issues the certificates.
-fn generate_files() -> Result<PemFiles, KeysError> {
+/// Generates keys, a few threads at a time, and issues the certificates that `there` lacks.
+fn generate_files(names: &[&str], there: &PemFiles) -> Result<PemFiles, KeysError> {
     let workers = thread::available_parallelism().map_or(2, usize::from);
-    let chunk = KEY_NAMES.len().div_ceil(workers);
+    let chunk = names.len().div_ceil(workers).max(1);
     let made: Vec<Result<PemFiles, KeysError>> = thread::scope(|scope| {
-        let running: Vec<_> = KEY_NAMES
+        let running: Vec<_> = names
             .chunks(chunk)
             .map(|names| scope.spawn(move || generate_pairs(names, &mut rng())))
             .collect();
@@ -226,11 +241,12 @@ fn generate_files() -> Result<PemFiles, KeysError> {
             .map(|thread| thread.join().unwrap_or(Err(KeysError::GeneratorStopped)))
             .collect()
     });
-    let mut all = PemFiles::new();
+    let mut all = there.clone();
     for part in made {
         all.extend(part?);
     }
     certificate::issue_all(&mut all)?;
+    all.retain(|name, _| !there.contains_key(name));
     Ok(all)
 }
 

@@ -94,3 +94,20 @@ fn keys_print_nothing_of_themselves() {
     let pair = keys.pair("wechat_merchant").unwrap();
     assert_eq!(pair.apiv3_key().len(), 32);
 }
+
+#[test]
+fn a_folder_from_before_a_gateway_gets_that_gateways_keys_and_keeps_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut older = files::committed();
+    older.retain(|name, _| !name.starts_with("unionpay_"));
+    files::save(folder.path(), &older).unwrap();
+    let first = Keys::load_or_generate(folder.path()).unwrap();
+    let second = Keys::load_or_generate(folder.path()).unwrap();
+    let committed = Keys::for_tests().unwrap();
+    for name in KEY_NAMES {
+        let serial = first.pair(name).unwrap().serial();
+        assert_eq!(serial, second.pair(name).unwrap().serial());
+        let is_kept = serial == committed.pair(name).unwrap().serial();
+        assert_eq!(is_kept, !name.starts_with("unionpay_"), "{name}");
+    }
+}

@@ -29,6 +29,7 @@ use crate::{
     operations,
     shared::Shared,
     state::{Gateway, Order, OrderKey},
+    unionpay,
 };
 
 pub(crate) use page::escape;
@@ -94,6 +95,7 @@ pub(crate) fn path(order: &Order) -> String {
             ("wechat", order.tokens.last().unwrap_or(&order.out_trade_no))
         }
         Gateway::Baidu => ("baidu", &order.out_trade_no),
+        Gateway::Unionpay => ("unionpay", &order.out_trade_no),
     };
     let name = percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC);
     format!("/payer/{gateway}/{name}")
@@ -110,6 +112,7 @@ fn find(shared: &Shared, gateway: &str, name: &str) -> Option<OrderKey> {
         "alipay" => &[Gateway::Alipay],
         "wechat" => &[Gateway::WechatV3, Gateway::WechatV2],
         "baidu" => &[Gateway::Baidu],
+        "unionpay" => &[Gateway::Unionpay],
         _ => return None,
     };
     let is_wanted = |key: &OrderKey| wanted.contains(&key.gateway);
@@ -192,6 +195,15 @@ async fn act(
             Gateway::Alipay => alipay::notify::return_url(&shared.accounts, order, shared.now()),
             Gateway::WechatV3 | Gateway::WechatV2 => wishes.redirect_url.clone(),
             Gateway::Baidu => None,
+            // The way back is a form: the payer presses once more.
+            Gateway::Unionpay => {
+                if action == "leave"
+                    && let Some((url, fields)) = unionpay::notify::front(&shared.accounts, order)
+                {
+                    return html(StatusCode::OK, page::back(wishes.language, &url, &fields));
+                }
+                None
+            }
         },
         // Paid or closed in the meantime: the page says so.
         Ok(_) | Err(_) => None,

@@ -1,6 +1,6 @@
 //! The HTML of the payer pages.
 
-use std::fmt::Write;
+use std::{collections::BTreeMap, fmt::Write};
 
 use super::{
     qr,
@@ -61,6 +61,27 @@ pub(super) fn missing(language: Language) -> String {
     frame(language, &format!("<p>{}</p>", language.words().missing))
 }
 
+/// The way back of gateways whose payers return with a form.
+pub(super) fn back(language: Language, url: &str, fields: &BTreeMap<String, String>) -> String {
+    let words = language.words();
+    let mut body = format!("<form method=\"post\" action=\"{}\">", escape(url));
+    for (name, value) in fields {
+        push(
+            &mut body,
+            format_args!(
+                "<input type=\"hidden\" name=\"{}\" value=\"{}\">",
+                escape(name),
+                escape(value)
+            ),
+        );
+    }
+    push(
+        &mut body,
+        format_args!("<button type=\"submit\">{}</button></form>", words.leave),
+    );
+    frame(language, &body)
+}
+
 fn state_word(words: &Words, order: &Order) -> &'static str {
     match order.state {
         OrderState::Open if order.refused_count > 0 => words.refused,
@@ -115,7 +136,7 @@ pub(super) fn order(language: Language, view: &View<'_>) -> String {
 /// What the payer scans, for orders that are scanned.
 fn code(view: &View<'_>) -> Option<String> {
     let content = match view.order.product {
-        Product::AlipayQr => view.link.clone(),
+        Product::AlipayQr | Product::UnionpayQr => view.link.clone(),
         Product::WechatNative => {
             let token = view.order.tokens.last()?;
             format!("weixin://wxpay/bizpayurl?pr={token}")

@@ -41,7 +41,7 @@ impl RefundKey {
     pub(crate) fn new(order: &OrderKey, out_refund_no: &str) -> Self {
         let within = match order.gateway {
             Gateway::Alipay | Gateway::Baidu => order.out_trade_no.clone(),
-            Gateway::WechatV3 | Gateway::WechatV2 => String::new(),
+            Gateway::WechatV3 | Gateway::WechatV2 | Gateway::Unionpay => String::new(),
         };
         Self {
             gateway: order.gateway,

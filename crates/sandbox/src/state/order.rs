@@ -17,6 +17,8 @@ pub enum Gateway {
     WechatV2,
     /// Baidu's cashier.
     Baidu,
+    /// UnionPay's all-channel platform.
+    Unionpay,
 }
 
 /// How the payer gets to the order.
@@ -41,6 +43,14 @@ pub enum Product {
     WechatH5,
     /// `swan.requestPolymerPayment`.
     BaiduMiniProgram,
+    /// `frontTransReq.do`, channel 07.
+    UnionpayPage,
+    /// `frontTransReq.do`, channel 08.
+    UnionpayWap,
+    /// `appTransReq.do`.
+    UnionpayApp,
+    /// `backTransReq.do`, 01/07.
+    UnionpayQr,
 }
 
 /// Where an order stands. Refunds don't change it: they are in [`Refund`].
@@ -183,6 +193,9 @@ pub struct Refund {
     pub created_at: DateTime<Utc>,
     /// When it ended.
     pub settled_at: Option<DateTime<Utc>>,
+    /// What a gateway must remember of the request.
+    #[serde(skip)]
+    pub(crate) content: serde_json::Value,
 }
 
 impl Refund {
@@ -218,7 +231,7 @@ pub struct CallRecord {
 pub struct AccountBook {
     /// Which gateway.
     pub gateway: Gateway,
-    /// Alipay's `app_id` or WeChat Pay's `mchid`.
+    /// Alipay's `app_id`, WeChat Pay's `mchid` or UnionPay's `merId`.
     pub account: String,
     /// Number of paid orders.
     pub paid_count: u64,

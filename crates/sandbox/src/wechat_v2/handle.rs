@@ -334,6 +334,7 @@ fn refund(shared: &Arc<Shared>, asked: &Asked<'_>) -> Result<Fields, Refusal> {
         amount_minor: asked.fen("refund_fee"),
         notify_url: asked.some("notify_url"),
         is_from_console: false,
+        content: serde_json::Value::Null,
     };
     let made = operations::refund(shared, &mut state, &key, request);
     let made = made.map_err(|error| match error {

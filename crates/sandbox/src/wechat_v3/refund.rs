@@ -71,6 +71,7 @@ pub(super) fn create(shared: &Arc<Shared>, asked: &Asked<'_>) -> Result<Reply, R
         amount_minor: int("refund"),
         notify_url: asked.text("notify_url").map(str::to_owned),
         is_from_console: false,
+        content: Value::Null,
     };
     let made =
         operations::refund(shared, &mut state, &key, request).map_err(|error| match error {
