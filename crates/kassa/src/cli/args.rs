@@ -51,10 +51,11 @@ pub struct Servers {
 /// `kassa up`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
-At the first start it makes the data folder (0700) with a database, the key that seals secrets and the
-sandbox's keys, an app `demo` that may do everything, and four sandbox accounts: alipay-sandbox and
+At the first start it makes the data folder (0700) with a database, the key that seals secrets and
+the sandbox's keys, an app `demo` that may do everything, and sandbox accounts: alipay-sandbox and
 alipay-cert-sandbox (public-key and certificate mode), wechat-sandbox and wechat-pubkey-sandbox
-(platform-certificate and public-key mode). Orders of the sandbox end with the process; payments do not.
+(platform-certificate and public-key mode), wechat-v2-sandbox, baidu-sandbox and unionpay-sandbox.
+Orders of the sandbox end with the process; payments do not.
 
 Examples:
   kassa up
@@ -75,20 +76,29 @@ pub struct Up {
 /// `kassa demo`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
-It starts every role on free loopback ports, then acts as an ordinary gRPC client: an Alipay QR payment
-and a WeChat Pay JSAPI payment, each created, paid on the sandbox's payer page, confirmed by a signed
-callback, refunded in two parts; then a recorded callback is posted again and must change nothing, and
-the books must agree with the gateways'. A step that is not seen in time fails the demo: exit code 1.
+It starts every role on free loopback ports, then acts as an ordinary gRPC client: an Alipay QR
+payment and a WeChat Pay JSAPI payment, or one for each method of a channel's accounts, each
+created, paid on the sandbox's payer page, confirmed by a signed callback, refunded in two parts;
+then a recorded callback is posted again and must change nothing, and the books must agree with the
+gateways'. A step that is not seen in time fails the demo: exit code 1.
 
 With --database-url and --amqp-url it runs on those servers: it brings the schema up, uses an app,
 accounts and a queue prefix of its own, and leaves its rows in the database. Use a database for trials.
 
 Examples:
   kassa demo
+  kassa demo --channel UNIONPAY
+  kassa demo --all
   kassa demo --json | jq -c 'select(.ok == false)'
   kassa demo --database-url postgres://kassa:secret@127.0.0.1/trial \\
              --amqp-url amqp://kassa:secret@127.0.0.1/%2f")]
 pub struct Demo {
+    /// Pays by every method of this channel, with each of its sandbox accounts
+    #[arg(long, value_name = "CHANNEL", value_parser = values::channel, conflicts_with = "all")]
+    pub channel: Option<kassa_core::channel::Channel>,
+    /// Pays by every method of every channel
+    #[arg(long)]
+    pub all: bool,
     /// How long a step may take to be seen, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=600))]
     pub step_timeout: u64,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use kassa_core::app::Scope;
+use kassa_core::channel::Channel;
 use kassa_core::id::EnvelopeId;
 use runtime::queue::QueueName;
 
@@ -34,6 +35,19 @@ pub(super) fn ttl(text: &str) -> Result<Ttl, String> {
 pub(super) fn scope(text: &str) -> Result<Scope, String> {
     text.trim().parse().map_err(|_unknown| {
         let all: Vec<_> = Scope::ALL.iter().map(|scope| scope.as_str()).collect();
+        format!("expected one of {}", all.join(", "))
+    })
+}
+
+/// Reads a channel that has a gateway: its word, or as it stands in addresses.
+pub(super) fn channel(text: &str) -> Result<Channel, String> {
+    let text = text.trim();
+    let has_gateway = |channel: &Channel| !channel.is_internal();
+    let found = text.to_ascii_uppercase().parse().ok();
+    let found = found.or_else(|| Channel::from_slug(text));
+    found.filter(has_gateway).ok_or_else(|| {
+        let channels = Channel::ALL.iter().copied().filter(has_gateway);
+        let all: Vec<_> = channels.map(Channel::as_str).collect();
         format!("expected one of {}", all.join(", "))
     })
 }

@@ -1,7 +1,7 @@
-//! The demo: every role in one process, and an ordinary caller that takes two payments from create to
-//! refund. Each step is observed, never assumed: what the API answers, what the gateway has in its
-//! memory, which event arrives, what the books say. A step that is not seen in time fails the demo,
-//! with what was expected and what was seen.
+//! The demo: every role in one process, and an ordinary caller that takes payments from create to
+//! refund: two, or one for each method of a channel, or of all. Each step is observed, never assumed:
+//! what the API answers, what the gateway has in its memory, which event arrives, what the books say.
+//! A step that is not seen in time fails the demo, with what was expected and what was seen.
 
 mod books;
 mod client;
@@ -25,7 +25,7 @@ use runtime::keyring::{Keyring, LOCAL_KEY_ID};
 use runtime::telemetry;
 
 use crate::cli::{Demo, Global};
-use crate::exit::Outcome;
+use crate::exit::{BadInput, Outcome};
 use crate::node::NodeOptions;
 use crate::output::Output;
 
@@ -67,7 +67,7 @@ pub async fn run(global: &Global, args: &Demo, output: Output) -> anyhow::Result
         config.queue.prefix = format!("demo-{run}.");
     }
     let mut timeline = Timeline::new(output, Duration::from_secs(args.step_timeout));
-    let told = Box::pin(tell(&mut timeline, config, &run)).await;
+    let told = Box::pin(tell(&mut timeline, config, args, &run)).await;
     telemetry.shutdown().await?;
     match told {
         Ok(()) => {
@@ -80,10 +80,26 @@ pub async fn run(global: &Global, args: &Demo, output: Output) -> anyhow::Result
     }
 }
 
-async fn tell(timeline: &mut Timeline, config: Config, run: &str) -> anyhow::Result<()> {
-    let mut stage = Stage::open(timeline, config, run).await?;
-    let mut told = Ok(());
-    for story in Story::all(run) {
+async fn tell(
+    timeline: &mut Timeline,
+    config: Config,
+    args: &Demo,
+    run: &str,
+) -> anyhow::Result<()> {
+    let mut stage = Box::pin(Stage::open(timeline, config, run)).await?;
+    let accounts = stage.accounts()?;
+    let stories = if args.all || args.channel.is_some() {
+        Story::every(&accounts, args.channel, run)
+    } else {
+        Story::first(&accounts, run)
+    };
+    let mut told = if stories.is_empty() {
+        let problem = "the sandbox has no account of this channel";
+        Err(BadInput::one("--channel", problem).into())
+    } else {
+        Ok(())
+    };
+    for story in stories {
         told = Box::pin(story.tell(timeline, &mut stage)).await;
         if told.is_err() {
             break;

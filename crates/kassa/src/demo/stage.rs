@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use kassa_core::text::AppId;
-use proto::v1;
 use runtime::config::Config;
 use sandbox::{Control, Keys, SandboxConfig};
 
@@ -14,6 +13,7 @@ use super::events::Events;
 use super::payer::Payer;
 use super::timeline::{Seen, Sight, Step, Timeline};
 use crate::node::{Node, NodeOptions, Seed, seed};
+use crate::spec::account::AccountSpec;
 use crate::token::{self, AppSigningKey, TokenRequest};
 
 /// How long the caller's token holds.
@@ -31,7 +31,7 @@ pub(super) struct Stage {
     pub(super) payer: Payer,
     pub(super) control: Control,
     /// Stands at the end of the accounts' codes.
-    pub(super) suffix: String,
+    suffix: String,
     /// The payments that were made.
     pub(super) paid: Vec<Paid>,
 }
@@ -45,14 +45,14 @@ impl Stage {
     ) -> anyhow::Result<Self> {
         let app = AppId::try_new(format!("demo-{run}"))?;
         let key = AppSigningKey::generate()?;
-        let expected = "RSA keys of both gateways and their merchants";
+        let expected = "RSA keys of the gateways and their merchants";
         let mut announced = opening("keys", "the sandbox makes its keys", expected);
         announced.timeout = Some(KEYS_TIMEOUT);
         let made = async {
             let keys = tokio::task::spawn_blocking(Keys::generate).await??;
             Ok(Seen::new(
                 keys,
-                "RSA 2048 for both gateways and their merchants",
+                "RSA 2048 for the gateways and their merchants",
             ))
         };
         let keys = timeline.watch(announced, &Sight::default(), made).await?;
@@ -94,6 +94,15 @@ impl Stage {
             suffix,
             paid: Vec::new(),
         })
+    }
+
+    /// The accounts that were planted.
+    ///
+    /// # Errors
+    /// If there is no sandbox.
+    pub(super) fn accounts(&self) -> anyhow::Result<Vec<AccountSpec>> {
+        let sandbox = self.node.sandbox().context("the node has no sandbox")?;
+        Ok(seed::accounts(sandbox.credentials(), &self.suffix)?)
     }
 
     /// The node, to look behind the API.
@@ -139,7 +148,7 @@ impl Stage {
 /// A step of the beginning.
 fn opening(name: &'static str, title: &'static str, expected: &str) -> Step {
     Step {
-        chapter: "Start",
+        chapter: "Start".to_owned(),
         ..step(name, title, expected)
     }
 }
@@ -150,7 +159,7 @@ fn step(name: &'static str, title: &'static str, expected: &str) -> Step {
         name,
         title,
         channel: None,
-        chapter: "Together",
+        chapter: "Together".to_owned(),
         expected: expected.to_owned(),
         timeout: None,
     }
@@ -191,18 +200,4 @@ async fn connect_caller(
         (client, events),
         format!("app {app}; events from {source}"),
     ))
-}
-
-/// The code of a planted account.
-pub(super) fn account_code(channel: v1::PaymentChannel, suffix: &str) -> String {
-    let code = match channel {
-        v1::PaymentChannel::WechatPay => seed::code::WECHAT,
-        v1::PaymentChannel::Baidu => seed::code::BAIDU,
-        v1::PaymentChannel::Unionpay => seed::code::UNIONPAY,
-        v1::PaymentChannel::Alipay
-        | v1::PaymentChannel::Balance
-        | v1::PaymentChannel::Points
-        | v1::PaymentChannel::Unspecified => seed::code::ALIPAY,
-    };
-    format!("{code}{suffix}")
 }

@@ -1,26 +1,34 @@
 //! One payment from create to refund.
 
 use anyhow::ensure;
-use kassa_core::channel::Channel;
+use flows::resource;
+use gateways::registry;
+use kassa_core::channel::{Channel, Method};
 use kassa_core::event::EventKind;
 use proto::v1::{self, PaymentStatus, RefundStatus};
 use sandbox::Order;
 
 use super::books::Paid;
 use super::observe::{amount, callback, quiet, replayed, settled};
+use super::payer;
 use super::picture;
-use super::stage::{Stage, account_code};
+use super::stage::Stage;
 use super::timeline::{Seen, Sight, Step, Timeline};
+use crate::spec::account::AccountSpec;
 
 const CURRENCY: &str = "CNY";
+
+/// What everything costs that is bought to try a method, and how it is given back.
+const TRIAL: (&str, [&str; 2]) = ("12.34", ["5.00", "7.34"]);
 
 /// What is bought and how it is paid.
 #[derive(Debug, Clone)]
 pub(super) struct Story {
-    title: &'static str,
-    channel_word: &'static str,
-    channel: v1::PaymentChannel,
-    method: v1::PaymentMethod,
+    title: String,
+    channel: Channel,
+    method: Method,
+    /// The code of the channel account.
+    account: String,
     subject: &'static str,
     amount: &'static str,
     /// Given back first, and then.
@@ -36,39 +44,75 @@ struct Created {
 }
 
 impl Story {
-    /// The stories of one run.
-    pub(super) fn all(run: &str) -> [Self; 2] {
+    /// The two stories of a first day.
+    pub(super) fn first(accounts: &[AccountSpec], run: &str) -> Vec<Self> {
+        let story = |(channel, method), subject, (amount, refunds), order: &str| {
+            let account = accounts
+                .iter()
+                .find(|account| account.gateway.channel() == channel)?;
+            Some(Self {
+                title: format!("{channel}, {method}"),
+                channel,
+                method,
+                account: account.code.to_string(),
+                subject,
+                amount,
+                refunds,
+                order_id: format!("{order}-{run}"),
+            })
+        };
         [
-            Self {
-                title: "Alipay, QR code",
-                channel_word: Channel::Alipay.as_str(),
-                channel: v1::PaymentChannel::Alipay,
-                method: v1::PaymentMethod::Qr,
-                subject: "A pot of tea",
-                amount: "88.80",
-                refunds: ["30.00", "58.80"],
-                order_id: format!("TEA-{run}"),
-            },
-            Self {
-                title: "WeChat Pay, JSAPI",
-                channel_word: Channel::WechatPay.as_str(),
-                channel: v1::PaymentChannel::WechatPay,
-                method: v1::PaymentMethod::Jsapi,
-                subject: "Two tickets",
-                amount: "120.50",
-                refunds: ["60.25", "60.25"],
-                order_id: format!("TICKETS-{run}"),
-            },
+            story(
+                (Channel::Alipay, Method::Qr),
+                "A pot of tea",
+                ("88.80", ["30.00", "58.80"]),
+                "TEA",
+            ),
+            story(
+                (Channel::WechatPay, Method::Jsapi),
+                "Two tickets",
+                ("120.50", ["60.25", "60.25"]),
+                "TICKETS",
+            ),
         ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    /// A story for each method of each account, of one channel or of all: whatever a payer can do
+    /// without a phone.
+    pub(super) fn every(accounts: &[AccountSpec], only: Option<Channel>, run: &str) -> Vec<Self> {
+        let mut stories = Vec::new();
+        for account in accounts {
+            let channel = account.gateway.channel();
+            if only.is_some_and(|only| only != channel) {
+                continue;
+            }
+            let methods = registry::capabilities(account.gateway).methods.iter();
+            for method in methods.map(|it| it.method).filter(|it| payer::can_pay(*it)) {
+                let (amount, refunds) = TRIAL;
+                stories.push(Self {
+                    title: format!("{channel}, {method}, {}", account.code),
+                    channel,
+                    method,
+                    account: account.code.to_string(),
+                    subject: "A trial",
+                    amount,
+                    refunds,
+                    order_id: format!("TRIAL-{run}-{}", stories.len()),
+                });
+            }
+        }
+        stories
     }
 
     fn step(&self, name: &'static str, title: &'static str, expected: &str) -> Step {
-        let (channel, chapter) = (Some(self.channel_word), self.title);
         Step {
             name,
             title,
-            channel,
-            chapter,
+            channel: Some(self.channel.as_str()),
+            chapter: self.title.clone(),
             expected: expected.to_owned(),
             timeout: None,
         }
@@ -105,19 +149,20 @@ impl Story {
             "CreatePayment",
             "PENDING_PAYMENT and a way to pay",
         );
-        let payer = (self.method == v1::PaymentMethod::Jsapi)
+        let is_wechat = self.channel == Channel::WechatPay && self.method == Method::Jsapi;
+        let payer = is_wechat
             .then(|| v1::create_payment_request::Payer::Openid("oDemo-payer-openid".to_owned()));
         let request = v1::CreatePaymentRequest {
             request_id: self.order_id.clone(),
             business_order_id: self.order_id.clone(),
             business_order_type: "DEMO_ORDER".to_owned(),
-            payment_channel: self.channel.into(),
-            payment_method: self.method.into(),
+            payment_channel: resource::channel(self.channel).into(),
+            payment_method: resource::method(self.method).into(),
             amount: Some(money(self.amount)),
             subject: self.subject.to_owned(),
             payer,
             client_ip: "127.0.0.1".to_owned(),
-            channel_account: account_code(self.channel, &stage.suffix),
+            channel_account: self.account.clone(),
             ..Default::default()
         };
         let work = async {
@@ -128,7 +173,7 @@ impl Story {
                 "{}",
                 status.as_str_name()
             );
-            let page = stage.payer.page(prepay.as_ref())?;
+            let page = stage.payer.page(prepay.as_ref()).await?;
             let detail = format!(
                 "{} {CURRENCY}, transaction {}",
                 self.amount, transaction.transaction_id
@@ -143,7 +188,7 @@ impl Story {
         };
         let created = timeline.watch(step, &Sight::default(), work).await?;
         let output = timeline.output();
-        if self.method == v1::PaymentMethod::Qr
+        if self.method == Method::Qr
             && output.interactive
             && let Some(picture) = picture::qr(&created.page, output.colour)
         {
@@ -161,8 +206,7 @@ impl Story {
         let step = self.step("pay", "the payer pays", "the gateway's memory says paid");
         let work = async {
             stage.payer.pay(&created.page, self.amount).await?;
-            let name = created.page.rsplit('/').next().unwrap_or_default();
-            let order = stage.control.order(name)?;
+            let order = stage.control.order(payer::name_on(&created.page))?;
             ensure!(
                 order.state == sandbox::OrderState::Paid,
                 "{:?}",

@@ -25,7 +25,7 @@ pub(super) struct Step {
     /// The channel, where it belongs to one.
     pub(super) channel: Option<&'static str>,
     /// The heading that it stands under, for people.
-    pub(super) chapter: &'static str,
+    pub(super) chapter: String,
     /// What is to be seen.
     pub(super) expected: String,
     /// How long it may take, if longer than others.
@@ -130,7 +130,7 @@ pub(super) struct Timeline {
     started: Instant,
     step_timeout: Duration,
     steps: usize,
-    chapter: Option<&'static str>,
+    chapter: Option<String>,
 }
 
 impl Timeline {
@@ -183,7 +183,7 @@ impl Timeline {
             duration_ms: began.elapsed().as_millis(),
             detail,
         };
-        self.print(&record, step.chapter)?;
+        self.print(&record, &step.chapter)?;
         value.ok_or_else(|| StepFailed(step.name).into())
     }
 
@@ -200,11 +200,11 @@ impl Timeline {
         spinner
     }
 
-    fn print(&mut self, record: &StepRecord, chapter: &'static str) -> std::io::Result<()> {
+    fn print(&mut self, record: &StepRecord, chapter: &str) -> std::io::Result<()> {
         self.steps = self.steps.saturating_add(1);
         self.output.object(record)?;
-        if self.chapter != Some(chapter) {
-            self.chapter = Some(chapter);
+        if self.chapter.as_deref() != Some(chapter) {
+            self.chapter = Some(chapter.to_owned());
             self.output
                 .line(format_args!("\n{}", self.output.bold(chapter)))?;
         }
@@ -262,7 +262,7 @@ mod tests {
             name: "paid",
             title: "t",
             channel: None,
-            chapter: "c",
+            chapter: "c".to_owned(),
             expected,
             timeout: None,
         }

@@ -358,3 +358,13 @@ fn a_demo_on_something_that_is_no_database_is_bad_input() {
     assert!(ran.stderr.contains("database.url"), "{}", ran.stderr);
     assert!(!ran.stderr.contains("hunter2"));
 }
+
+#[test]
+fn a_demo_of_a_channel_without_a_gateway_is_bad_input() {
+    for channel in ["BALANCE", "cash"] {
+        let ran = Place::new().run(&["demo", "--channel", channel]);
+        assert_eq!(ran.code, 2, "{}", ran.stderr);
+        assert!(ran.stderr.contains("ALIPAY"), "{}", ran.stderr);
+        assert!(!ran.stderr.contains("POINTS"), "{}", ran.stderr);
+    }
+}
