@@ -22,15 +22,7 @@ use crate::checks::Expected;
 use crate::event::Bound;
 
 /// Codes of all planted accounts.
-pub const ACCOUNTS: [&str; 7] = [
-    code::ALIPAY,
-    code::ALIPAY_CERTIFICATE,
-    code::WECHAT,
-    code::WECHAT_PUBLIC_KEY,
-    code::WECHAT_V2,
-    code::BAIDU,
-    code::UNIONPAY,
-];
+pub const ACCOUNTS: [&str; 8] = code::ALL;
 /// The apps that call.
 const APPS: [&str; 2] = ["shop", "other"];
 /// Connections of the node: enough for a hundred calls at once to take turns.

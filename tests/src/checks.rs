@@ -135,7 +135,7 @@ impl TestApp {
         );
     }
 
-    fn accounts(&self) -> [(&'static str, Gateway, String); 7] {
+    fn accounts(&self) -> [(&'static str, Gateway, String); 8] {
         let credentials = self.node().sandbox().expect("a sandbox").credentials();
         let alipay = &credentials.alipay;
         let certificate = &credentials.alipay_certificate_mode;
@@ -168,6 +168,11 @@ impl TestApp {
                 Gateway::Unionpay,
                 credentials.unionpay.mer_id.clone(),
             ),
+            (
+                code::STRIPE,
+                Gateway::Stripe,
+                credentials.stripe.account.clone(),
+            ),
         ]
     }
 
@@ -182,6 +187,7 @@ impl TestApp {
         self.balance(code, LedgerAccountKind::Suspense).await
     }
 
+    /// Of the one currency that an account of the sandbox is paid in; the other stands at 0.
     async fn balance(&self, code: &str, kind: LedgerAccountKind) -> i64 {
         let store = &self.kassa().store;
         let code = AccountCode::try_new(code.to_owned()).expect("a code");
@@ -189,12 +195,17 @@ impl TestApp {
             .find_channel_account_by_code(&code)
             .await
             .expect("the store answers");
-        let key = LedgerAccountKey {
-            kind,
-            owner: account.expect("a planted account").account.id.to_string(),
-            unit: Currency::CNY.into(),
-        };
-        store.balance(&key).await.expect("the store answers")
+        let owner = account.expect("a planted account").account.id.to_string();
+        let mut sum = 0;
+        for currency in [Currency::CNY, Currency::USD] {
+            let key = LedgerAccountKey {
+                kind,
+                owner: owner.clone(),
+                unit: currency.into(),
+            };
+            sum += store.balance(&key).await.expect("the store answers");
+        }
+        sum
     }
 
     async fn check_audit(&self) {

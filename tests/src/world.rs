@@ -300,7 +300,8 @@ fn cashier_request(prepay: &Info) -> Option<String> {
         | Info::QrCode(_)
         | Info::JsapiParameters(_)
         | Info::WechatAppParameters(_)
-        | Info::BaiduOrder(_) => None,
+        | Info::BaiduOrder(_)
+        | Info::ClientSecret(_) => None,
     }
 }
 

@@ -224,6 +224,7 @@ pub fn channel(channel: Channel) -> v1::PaymentChannel {
         Channel::WechatPay => v1::PaymentChannel::WechatPay,
         Channel::Baidu => v1::PaymentChannel::Baidu,
         Channel::Unionpay => v1::PaymentChannel::Unionpay,
+        Channel::Stripe => v1::PaymentChannel::Stripe,
         Channel::Balance => v1::PaymentChannel::Balance,
         Channel::Points => v1::PaymentChannel::Points,
     }
@@ -238,6 +239,7 @@ pub fn method(method: Method) -> v1::PaymentMethod {
         Method::App => v1::PaymentMethod::App,
         Method::Jsapi => v1::PaymentMethod::Jsapi,
         Method::MiniProgram => v1::PaymentMethod::MiniProgram,
+        Method::Card => v1::PaymentMethod::Card,
         Method::Wallet => v1::PaymentMethod::Wallet,
     }
 }
@@ -250,6 +252,7 @@ pub fn gateway(gateway: GatewayName) -> v1::Gateway {
         GatewayName::WechatV2 => v1::Gateway::WechatV2,
         GatewayName::Baidu => v1::Gateway::Baidu,
         GatewayName::Unionpay => v1::Gateway::Unionpay,
+        GatewayName::Stripe => v1::Gateway::Stripe,
     }
 }
 
@@ -377,6 +380,13 @@ pub fn prepay(prepay: &PrepayInfo) -> v1::PrepayInfo {
             sign,
         }),
         PrepayInfo::BaiduOrder(order) => Info::BaiduOrder(baidu_order(order)),
+        PrepayInfo::ClientSecret {
+            client_secret,
+            publishable_key,
+        } => Info::ClientSecret(v1::ClientSecret {
+            client_secret: client_secret.into_text(),
+            publishable_key,
+        }),
     };
     v1::PrepayInfo { info: Some(info) }
 }

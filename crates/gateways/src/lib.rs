@@ -27,6 +27,7 @@ mod form;
 pub mod http;
 pub mod order;
 pub mod registry;
+pub mod stripe;
 #[cfg(test)]
 #[cfg(feature = "client")]
 mod testing;

@@ -6,7 +6,7 @@ use kassa_core::channel::GatewayName;
 use kassa_core::{Clock, IdSource};
 
 use crate::{
-    AccountConfig, Capabilities, ConfigError, Gateway, alipay, baidu, unionpay, wechat_v2,
+    AccountConfig, Capabilities, ConfigError, Gateway, alipay, baidu, stripe, unionpay, wechat_v2,
     wechat_v3,
 };
 
@@ -45,6 +45,7 @@ pub fn open(config: &AccountConfig, deps: &Deps) -> Result<Arc<dyn Gateway>, Con
         GatewayName::WechatV2 => Arc::new(wechat_v2::WechatV2::try_new(config, deps)?),
         GatewayName::Baidu => Arc::new(baidu::Baidu::try_new(config, deps)?),
         GatewayName::Unionpay => Arc::new(unionpay::Unionpay::try_new(config, deps)?),
+        GatewayName::Stripe => Arc::new(stripe::Stripe::try_new(config, deps)?),
     })
 }
 
@@ -56,6 +57,7 @@ pub fn capabilities(gateway: GatewayName) -> &'static Capabilities {
         GatewayName::WechatV2 => &wechat_v2::CAPABILITIES,
         GatewayName::Baidu => &baidu::CAPABILITIES,
         GatewayName::Unionpay => &unionpay::CAPABILITIES,
+        GatewayName::Stripe => &stripe::CAPABILITIES,
     }
 }
 
@@ -68,5 +70,6 @@ pub fn secret_fields(gateway: GatewayName) -> &'static [&'static str] {
         GatewayName::WechatV2 => wechat_v2::config::SECRET_FIELDS,
         GatewayName::Baidu => baidu::config::SECRET_FIELDS,
         GatewayName::Unionpay => unionpay::config::SECRET_FIELDS,
+        GatewayName::Stripe => stripe::config::SECRET_FIELDS,
     }
 }

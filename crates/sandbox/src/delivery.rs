@@ -19,7 +19,7 @@ use crate::{
     fault::{CallbackFault, is_about_notice},
     shared::Shared,
     state::{Gateway, Order, OrderKey, PENDING_MAX, State},
-    unionpay, wechat_v2, wechat_v3,
+    stripe, unionpay, wechat_v2, wechat_v3,
 };
 
 /// A callback must be answered within this time (`wechat_v3` sheet §10; Alipay states none).
@@ -43,6 +43,7 @@ pub(crate) enum Notice {
     WechatV2(wechat_v2::notify::Notice),
     Baidu(baidu::notify::Notice),
     Unionpay(unionpay::notify::Notice),
+    Stripe(stripe::notify::Notice),
 }
 
 /// A callback that waits to be posted.
@@ -137,6 +138,7 @@ pub(crate) fn enqueue(
         Notice::WechatV2(_) => wechat_v2::notify::RETRY_SCHEDULE_S.to_vec(),
         Notice::Baidu(_) => baidu::notify::retry_schedule(),
         Notice::Unionpay(_) => unionpay::notify::RETRY_SCHEDULE_S.to_vec(),
+        Notice::Stripe(_) => stripe::notify::RETRY_SCHEDULE_S.to_vec(),
     };
     let mut pending = Pending {
         order: order.key(),
@@ -280,6 +282,9 @@ fn render(shared: &Shared, pending: &Pending) -> Option<Posting> {
         Notice::WechatV2(notice) => wechat_v2::notify::render(&shared.accounts, notice, &faults),
         Notice::Baidu(notice) => baidu::notify::render(&shared.accounts, notice, &faults),
         Notice::Unionpay(notice) => unionpay::notify::render(&shared.accounts, notice, &faults),
+        Notice::Stripe(notice) => {
+            stripe::notify::render(&shared.accounts, notice, shared.now(), &faults)
+        }
     }
 }
 
@@ -320,6 +325,7 @@ async fn post(shared: &Arc<Shared>, callback: RecordedCallback) -> DeliveryRepor
         Gateway::WechatV2 => wechat_v2::notify::is_acknowledged(http_status, &body),
         Gateway::Baidu => baidu::notify::is_acknowledged(&callback.kind, http_status, &body),
         Gateway::Unionpay => unionpay::notify::is_acknowledged(http_status),
+        Gateway::Stripe => stripe::notify::is_acknowledged(http_status),
     };
     if acknowledged {
         shared.state().mark_acknowledged(index);

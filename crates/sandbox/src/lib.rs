@@ -1,7 +1,8 @@
 //! Simulators of the gateways that speak their real protocols and sign for real.
 //!
 //! One loopback listener serves Alipay (`/gateway.do`), WeChat Pay API v3 (`/v3/…`) and API v2 (`/pay/…`), Baidu's
-//! cashier (`/rest/…`), UnionPay (`/gateway/api/…`), a page for the payer of each order (`/payer/…`, list at `/`) and a control API (`/control/…`). Requests are
+//! cashier (`/rest/…`), UnionPay (`/gateway/api/…`), Stripe (`/v1/…`), a page for the payer of each order (`/payer/…`,
+//! list at `/`) and a control API (`/control/…`). Requests are
 //! checked as the gateways check them; answers and callbacks carry real signatures. The crate shares
 //! no signing code with Kassa's own adapters, so that each judges the other.
 //!
@@ -38,6 +39,7 @@ mod schema;
 mod server;
 mod shared;
 mod state;
+mod stripe;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -52,8 +54,8 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 
 pub use accounts::{
-    AlipayCertificates, AlipayCredentials, BaiduCredentials, Credentials, UnionpayCredentials,
-    WechatCredentials, WechatPublicKey, WechatV2Credentials,
+    AlipayCertificates, AlipayCredentials, BaiduCredentials, Credentials, StripeCredentials,
+    UnionpayCredentials, WechatCredentials, WechatPublicKey, WechatV2Credentials,
 };
 pub use config::{Delivery, SandboxClock, SandboxConfig, system_clock};
 pub use control::Control;

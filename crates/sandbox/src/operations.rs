@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use crate::{
     alipay, baidu,
     config::Delivery,
-    crypto::random_digits,
+    crypto::{random_digits, random_text},
     delivery::{Notice, enqueue},
     error::ControlError,
     shared::Shared,
@@ -16,9 +16,11 @@ use crate::{
         Gateway, Order, OrderKey, OrderState, Product, Refund, RefundKey, RefundOutcome,
         RefundStatus, State, china,
     },
-    unionpay, wechat_v2, wechat_v3,
+    stripe, unionpay, wechat_v2, wechat_v3,
 };
 
+/// Letters of Stripe's numbers.
+const STRIPE_ID_LENGTH: usize = 24;
 /// How soon a WeChat Pay refund settles by itself under automatic delivery.
 const SETTLE_AFTER: std::time::Duration = std::time::Duration::from_millis(300);
 
@@ -64,6 +66,10 @@ pub(crate) fn close_open(shared: &Shared, state: &mut State, key: &OrderKey) {
     if is_told && let Some(notice) = alipay::notify::closed(&shared.accounts, &order, now) {
         enqueue(shared, state, &order, notice);
     }
+    if order.gateway == Gateway::Stripe {
+        let notice = stripe::notify::closed(state, &order, &shared.base_url, now);
+        enqueue(shared, state, &order, notice);
+    }
 }
 
 /// The payer pays.
@@ -76,14 +82,18 @@ pub(crate) fn pay(shared: &Shared, key: &OrderKey) -> Result<Order, ControlError
     order.state = OrderState::Paid;
     order.paid_at = Some(now);
     let order = order.clone();
-    let notice = match order.gateway {
-        Gateway::Alipay => alipay::notify::paid(&shared.accounts, &order, now),
-        Gateway::WechatV3 => Some(wechat_v3::notify::paid(&order, now)),
-        Gateway::WechatV2 => Some(wechat_v2::notify::paid(&order)),
-        Gateway::Baidu => Some(baidu::notify::paid(&order, now)),
-        Gateway::Unionpay => Some(unionpay::notify::paid(&order)),
+    let notices = match order.gateway {
+        Gateway::Alipay => {
+            let notice = alipay::notify::paid(&shared.accounts, &order, now);
+            notice.into_iter().collect()
+        }
+        Gateway::WechatV3 => vec![wechat_v3::notify::paid(&order, now)],
+        Gateway::WechatV2 => vec![wechat_v2::notify::paid(&order)],
+        Gateway::Baidu => vec![baidu::notify::paid(&order, now)],
+        Gateway::Unionpay => vec![unionpay::notify::paid(&order)],
+        Gateway::Stripe => stripe::notify::paid(&state, &order, &shared.base_url, now),
     };
-    if let Some(notice) = notice {
+    for notice in notices {
         enqueue(shared, &mut state, &order, notice);
     }
     Ok(order)
@@ -96,7 +106,26 @@ pub(crate) fn refuse(shared: &Shared, key: &OrderKey) -> Result<Order, ControlEr
     let order = open_order(&mut state, key)?;
     order.is_opened = true;
     order.refused_count = order.refused_count.saturating_add(1);
-    Ok(order.clone())
+    let order = order.clone();
+    if order.gateway == Gateway::Stripe {
+        let notice = stripe::notify::refused(&state, &order, shared.now());
+        enqueue(shared, &mut state, &order, notice);
+    }
+    Ok(order)
+}
+
+/// The payer disputes a paid order. Only Stripe tells of it.
+pub(crate) fn dispute(shared: &Shared, key: &OrderKey) -> Result<Order, ControlError> {
+    let mut state = shared.state();
+    let order = find(&state, key)?.clone();
+    if order.gateway != Gateway::Stripe || order.state != OrderState::Paid {
+        return Err(ControlError::WrongState(
+            "not a paid order of stripe".to_owned(),
+        ));
+    }
+    let notice = stripe::notify::disputed(&state, &order, shared.now());
+    enqueue(shared, &mut state, &order, notice);
+    Ok(order)
 }
 
 /// Somebody closes the order at the gateway's console.
@@ -141,13 +170,19 @@ pub(crate) fn refund(
     if request.amount_minor <= 0 || request.amount_minor > left {
         return Err(ControlError::NotRefundable(request.amount_minor));
     }
-    let is_immediate = order.gateway == Gateway::Alipay;
+    let (is_immediate, refund_id) = match order.gateway {
+        Gateway::Alipay => (true, gateway_number("5030", now)),
+        Gateway::WechatV3 | Gateway::WechatV2 | Gateway::Baidu | Gateway::Unionpay => {
+            (false, gateway_number("5030", now))
+        }
+        Gateway::Stripe => (true, format!("re_{}", random_text(STRIPE_ID_LENGTH))),
+    };
     let made = Refund {
         gateway: order.gateway,
         account: order.account.clone(),
         out_trade_no: order.out_trade_no.clone(),
         out_refund_no: request.out_refund_no,
-        refund_id: gateway_number("5030", now),
+        refund_id,
         content: request.content,
         amount_minor: request.amount_minor,
         status: if is_immediate {
@@ -163,7 +198,11 @@ pub(crate) fn refund(
     state.insert_refund(key, made.clone());
     if is_immediate {
         let refunded = state.refunded_minor(key);
-        let notice = alipay::notify::refunded(&shared.accounts, &order, &made, refunded);
+        let notice = if order.gateway == Gateway::Stripe {
+            Some(stripe::notify::refunded(state, &order, &made, now))
+        } else {
+            alipay::notify::refunded(&shared.accounts, &order, &made, refunded)
+        };
         if let Some(notice) = notice {
             enqueue(shared, state, &order, notice);
         }
@@ -188,7 +227,7 @@ fn settle_later(shared: &Arc<Shared>, key: RefundKey) {
     });
 }
 
-/// Ends a WeChat Pay refund and puts its notice on the list.
+/// Ends a refund and puts its notice on the list.
 pub(crate) fn settle(
     shared: &Shared,
     key: &RefundKey,
@@ -203,7 +242,9 @@ pub(crate) fn settle(
         RefundStatus::Processing => true,
         // Somebody acts at the console on a refund that the card refused.
         RefundStatus::Abnormal => outcome != RefundOutcome::Abnormal,
-        RefundStatus::Success | RefundStatus::Closed => false,
+        // The payer's bank sends the money back (stripe sheet §7).
+        RefundStatus::Success => key.gateway == Gateway::Stripe && outcome == RefundOutcome::Closed,
+        RefundStatus::Closed => false,
     };
     if !is_open {
         return Err(ControlError::WrongState(
@@ -226,6 +267,7 @@ pub(crate) fn settle(
         Gateway::WechatV2 => Some(wechat_v2::notify::settled(&order, &refund)),
         Gateway::Baidu => Some(baidu::notify::settled(&order, &refund)),
         Gateway::Unionpay => unionpay::notify::settled(&order, &refund, outcome),
+        Gateway::Stripe => Some(stripe::notify::settled(&state, &order, &refund, now)),
     };
     if let Some(notice) = notice {
         enqueue(shared, &mut state, &order, notice);

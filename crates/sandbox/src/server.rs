@@ -25,8 +25,8 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
 use crate::{
-    alipay, baidu, control, fault::CutConnection, payer, shared::Shared, unionpay, wechat_v2,
-    wechat_v3,
+    alipay, baidu, control, fault::CutConnection, payer, shared::Shared, stripe, unionpay,
+    wechat_v2, wechat_v3,
 };
 
 /// Bytes of a request body.
@@ -57,6 +57,11 @@ fn router(shared: Arc<Shared>) -> Router {
             any(baidu::api),
         )
         .route("/gateway/api/{endpoint}", post(unionpay::gateway))
+        .route("/v1/checkout/{*rest}", any(stripe::api))
+        .route("/v1/payment_intents", any(stripe::api))
+        .route("/v1/payment_intents/{*rest}", any(stripe::api))
+        .route("/v1/refunds", any(stripe::api))
+        .route("/v1/refunds/{*rest}", any(stripe::api))
         .merge(payer::routes())
         .nest("/control", control)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

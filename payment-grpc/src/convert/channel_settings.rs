@@ -16,6 +16,8 @@ const ALIPAY_URL_DEFAULT: &str = "https://openapi.alipay.com/gateway.do";
 const WECHAT_URL_DEFAULT: &str = "https://api.mch.weixin.qq.com";
 /// Baidu's production API (baidu sheet §8).
 const BAIDU_URL_DEFAULT: &str = "https://openapi.baidu.com";
+/// Stripe's API (stripe sheet §1).
+const STRIPE_URL_DEFAULT: &str = "https://api.stripe.com";
 
 /// UnionPay's production gateway (unionpay sheet §1).
 const UNIONPAY_URL_DEFAULT: &str = "https://gateway.95516.com/gateway/api/";
@@ -39,6 +41,7 @@ pub(super) fn read(given: &Given) -> Settings {
         Given::WechatV2(wechat) => read_wechat_v2(wechat),
         Given::Baidu(baidu) => read_baidu(baidu),
         Given::Unionpay(unionpay) => read_unionpay(unionpay),
+        Given::Stripe(stripe) => read_stripe(stripe),
     }
 }
 
@@ -197,6 +200,28 @@ fn read_unionpay(given: &v1::UnionpaySettings) -> Settings {
     }
 }
 
+fn read_stripe(given: &v1::StripeSettings) -> Settings {
+    let mut public = Map::new();
+    put_or(
+        &mut public,
+        "api_base_url",
+        &given.api_base_url,
+        STRIPE_URL_DEFAULT,
+    );
+    put(&mut public, "mode", &given.mode);
+    put(&mut public, "stripe_account", &given.stripe_account);
+    put(&mut public, "publishable_key", &given.publishable_key);
+    Settings {
+        gateway: GatewayName::Stripe,
+        public: Value::Object(public),
+        secrets: secrets([
+            ("secret_key", &given.secret_key),
+            ("signing_secret", &given.signing_secret),
+            ("signing_secret_previous", &given.signing_secret_previous),
+        ]),
+    }
+}
+
 /// What a caller may see of an account's settings.
 pub(super) fn write(gateway: GatewayName, public: &Value) -> v1::ChannelSettings {
     let settings = match gateway {
@@ -205,6 +230,7 @@ pub(super) fn write(gateway: GatewayName, public: &Value) -> v1::ChannelSettings
         GatewayName::WechatV2 => Given::WechatV2(write_wechat_v2(public)),
         GatewayName::Baidu => Given::Baidu(write_baidu(public)),
         GatewayName::Unionpay => Given::Unionpay(write_unionpay(public)),
+        GatewayName::Stripe => Given::Stripe(write_stripe(public)),
     };
     v1::ChannelSettings {
         settings: Some(settings),
@@ -281,6 +307,18 @@ fn write_baidu(public: &Value) -> v1::BaiduSettings {
         merchant_private_key: String::new(),
         platform_public_keys: texts(public, "platform_public_keys"),
         refund_audit: text(public, "refund_audit"),
+    }
+}
+
+fn write_stripe(public: &Value) -> v1::StripeSettings {
+    v1::StripeSettings {
+        api_base_url: text(public, "api_base_url"),
+        mode: text(public, "mode"),
+        stripe_account: text(public, "stripe_account"),
+        publishable_key: text(public, "publishable_key"),
+        secret_key: String::new(),
+        signing_secret: String::new(),
+        signing_secret_previous: String::new(),
     }
 }
 

@@ -114,6 +114,7 @@ pub(super) fn channel(channel: v1::PaymentChannel) -> Option<Channel> {
         v1::PaymentChannel::WechatPay => Some(Channel::WechatPay),
         v1::PaymentChannel::Baidu => Some(Channel::Baidu),
         v1::PaymentChannel::Unionpay => Some(Channel::Unionpay),
+        v1::PaymentChannel::Stripe => Some(Channel::Stripe),
         v1::PaymentChannel::Balance => Some(Channel::Balance),
         v1::PaymentChannel::Points => Some(Channel::Points),
     }
@@ -128,6 +129,7 @@ pub(super) fn method(method: v1::PaymentMethod) -> Option<Method> {
         v1::PaymentMethod::App => Some(Method::App),
         v1::PaymentMethod::Jsapi => Some(Method::Jsapi),
         v1::PaymentMethod::MiniProgram => Some(Method::MiniProgram),
+        v1::PaymentMethod::Card => Some(Method::Card),
         v1::PaymentMethod::Wallet => Some(Method::Wallet),
     }
 }

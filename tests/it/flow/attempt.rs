@@ -2,7 +2,7 @@
 //! the same attempt under the same number.
 
 use kassa_core::anomaly::AnomalyKind;
-use proto::v1::PaymentStatus;
+use proto::v1::{PaymentChannel, PaymentMethod, PaymentStatus};
 use sandbox::{CallFault, FaultRule, FaultScope, Operation};
 use tests::event::kinds;
 use tests::{TestApp, Wish, reason, until};
@@ -94,6 +94,16 @@ async fn a_create_whose_answer_has_a_bad_signature_is_not_believed_and_is_resume
         CallFault::BadSignature,
     )
     .await;
+}
+
+/// Stripe finds nothing by our number at once: the order is placed again under its idempotency key, which
+/// gives the same one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_create_whose_answer_from_stripe_was_lost_comes_to_the_same_order() {
+    for method in [PaymentMethod::Page, PaymentMethod::Card] {
+        let wish = Wish::new(PaymentChannel::Stripe, method, "cut", "5.00");
+        a_lost_answer_is_resumed(wish, CallFault::Cut { accepted: true }).await;
+    }
 }
 
 /// Alipay gives no second code for the same order number, so the payment ends. Nobody was shown the

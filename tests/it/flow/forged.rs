@@ -3,7 +3,7 @@
 
 use kassa::node::seed::code;
 use kassa_core::anomaly::AnomalyKind;
-use proto::v1::{NotificationStatus, PaymentStatus};
+use proto::v1::{NotificationStatus, PaymentChannel, PaymentMethod, PaymentStatus};
 use sandbox::{CallbackFault, FaultRule};
 use tests::callback::Post;
 use tests::event::kinds;
@@ -229,6 +229,37 @@ async fn a_wechat_notification_of_an_order_that_nobody_placed_pays_nothing() {
     a_lie_pays_nothing(wish, fault, AnomalyKind::UnknownOrder).await;
 }
 
+/// What Stripe's notifications say falsely, and UnionPay's, one after the other. UnionPay is asked about every
+/// amount that it tells, so a false one pays nothing either and is no anomaly.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stripe_or_unionpay_notification_of_another_amount_merchant_or_order_pays_nothing() {
+    let stripe = (PaymentChannel::Stripe, PaymentMethod::Card);
+    let unionpay = (PaymentChannel::Unionpay, PaymentMethod::Qr);
+    let other_order = CallbackFault::OtherOrder { out_trade_no: None };
+    for ((channel, method), fault, kind) in [
+        (
+            stripe,
+            CallbackFault::OtherAmount,
+            AnomalyKind::AmountMismatch,
+        ),
+        (
+            stripe,
+            CallbackFault::OtherAccount,
+            AnomalyKind::AccountMismatch,
+        ),
+        (stripe, other_order.clone(), AnomalyKind::UnknownOrder),
+        (
+            unionpay,
+            CallbackFault::OtherAccount,
+            AnomalyKind::AccountMismatch,
+        ),
+        (unionpay, other_order, AnomalyKind::UnknownOrder),
+    ] {
+        let wish = Wish::new(channel, method, "tea", "88.80");
+        a_lie_pays_nothing(wish, fault, kind).await;
+    }
+}
+
 /// A valid signature of account A says nothing about an order of account B.
 async fn a_foreign_order_stays_unpaid(ours: Wish, theirs: Wish) {
     let app = TestApp::start().await;
@@ -267,18 +298,19 @@ async fn a_foreign_order_stays_unpaid(ours: Wish, theirs: Wish) {
 async fn an_alipay_notification_of_one_account_never_pays_an_order_of_another() {
     let ours = Wish::alipay_qr("mine", "88.80").account(code::ALIPAY);
     let theirs = Wish::alipay_qr("yours", "88.80").account(code::ALIPAY_CERTIFICATE);
-    a_foreign_order_stays_unpaid(ours, theirs).await;
+    Box::pin(a_foreign_order_stays_unpaid(ours, theirs)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wechat_notification_of_one_account_never_pays_an_order_of_another() {
     let ours = Wish::wechat_jsapi("mine", "88.80").account(code::WECHAT);
     let theirs = Wish::wechat_jsapi("yours", "88.80").account(code::WECHAT_PUBLIC_KEY);
-    a_foreign_order_stays_unpaid(ours, theirs).await;
+    Box::pin(a_foreign_order_stays_unpaid(ours, theirs)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wechat_notification_never_pays_an_alipay_order() {
     let ours = Wish::wechat_jsapi("mine", "88.80");
-    a_foreign_order_stays_unpaid(ours, Wish::alipay_qr("yours", "88.80")).await;
+    let theirs = Wish::alipay_qr("yours", "88.80");
+    Box::pin(a_foreign_order_stays_unpaid(ours, theirs)).await;
 }

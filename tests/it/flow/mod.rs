@@ -22,6 +22,7 @@ mod refund_race;
 mod retry;
 mod retry_race;
 mod story;
+mod stripe;
 mod sync;
 mod synchronise;
 mod top_up;

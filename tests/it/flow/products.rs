@@ -32,8 +32,10 @@ async fn pay_over(code: &str, products: &[(PaymentMethod, Product)], channel: Pa
 fn is_way_to_pay(method: PaymentMethod, channel: PaymentChannel, prepay: Option<&Info>) -> bool {
     let is_alipay = channel == PaymentChannel::Alipay;
     let is_unionpay = channel == PaymentChannel::Unionpay;
+    let is_stripe = channel == PaymentChannel::Stripe;
     match method {
         PaymentMethod::Qr => matches!(prepay, Some(Info::QrCode(_))),
+        PaymentMethod::Page if is_stripe => matches!(prepay, Some(Info::Redirect(_))),
         PaymentMethod::Page => matches!(prepay, Some(Info::Form(_))),
         PaymentMethod::Wap if is_unionpay => matches!(prepay, Some(Info::Form(_))),
         PaymentMethod::Wap => matches!(prepay, Some(Info::Redirect(_))),
@@ -43,6 +45,7 @@ fn is_way_to_pay(method: PaymentMethod, channel: PaymentChannel, prepay: Option<
         PaymentMethod::App => matches!(prepay, Some(Info::WechatAppParameters(_))),
         PaymentMethod::Jsapi => matches!(prepay, Some(Info::JsapiParameters(_))),
         PaymentMethod::MiniProgram => matches!(prepay, Some(Info::BaiduOrder(_))),
+        PaymentMethod::Card => matches!(prepay, Some(Info::ClientSecret(_))),
         PaymentMethod::Wallet | PaymentMethod::Unspecified => false,
     }
 }
@@ -115,6 +118,16 @@ async fn refunds_whose_notices_prove_nothing_are_settled_by_the_gateways_answers
     }
     assert_eq!(app.anomalies().await, []);
     app.finish().await;
+}
+
+const STRIPE: [(PaymentMethod, Product); 2] = [
+    (PaymentMethod::Page, Product::StripeCheckout),
+    (PaymentMethod::Card, Product::StripeIntent),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_stripe_product_is_paid() {
+    pay_over(code::STRIPE, &STRIPE, PaymentChannel::Stripe).await;
 }
 
 const UNIONPAY: [(PaymentMethod, Product); 4] = [

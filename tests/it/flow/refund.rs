@@ -1,7 +1,7 @@
 //! Refunds: whatever becomes of the call, money goes back once, under one number.
 
 use kassa_core::anomaly::AnomalyKind;
-use proto::v1::{PaymentStatus, RefundStatus};
+use proto::v1::{PaymentChannel, PaymentMethod, PaymentStatus, RefundStatus};
 use sandbox::{CallFault, FaultRule, Operation, RefundOutcome};
 use tests::event::kinds;
 use tests::{TestApp, Wish, money, reason, until};
@@ -42,7 +42,7 @@ async fn two_partial_refunds_of_the_same_amount_are_two_refunds() {
                 .settle_refund(&refund.refund_id, RefundOutcome::Success);
             assert_eq!(
                 settled.is_ok(),
-                created.transaction.payment_channel() == proto::v1::PaymentChannel::WechatPay
+                created.transaction.payment_channel() == PaymentChannel::WechatPay
             );
             app.settle().await;
             refunds.push(refund.refund_id);
@@ -106,7 +106,7 @@ async fn a_lost_answer_is_asked_for(wish: Wish, fault: CallFault, submitted: usi
         ),
         "an unknown outcome is never guessed: {open:?}"
     );
-    if created.transaction.payment_channel() == proto::v1::PaymentChannel::WechatPay {
+    if created.transaction.payment_channel() == PaymentChannel::WechatPay {
         // Asked once more, the gateway says that it is under way; then it ends.
         app.sync(&created.id).await.unwrap();
         app.control
@@ -346,8 +346,8 @@ async fn a_console_refund_is_booked(wish: Wish, notify_path: Option<&str>) {
     let app = TestApp::start().await;
     let created = app.paid(&wish).await;
     let number = app.number(&created.id).await;
-    let url = app.control.order(&number).unwrap().notify_url.unwrap();
-    let notify_url = notify_path.map(|path| url.replace("/payment", path));
+    let url = app.control.order(&number).unwrap().notify_url;
+    let notify_url = notify_path.map(|path| url.unwrap().replace("/payment", path));
     app.control
         .refund_at_console(&number, 300, notify_url)
         .unwrap();
@@ -387,6 +387,15 @@ async fn a_refund_made_at_alipays_console_is_booked_as_external() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refund_made_at_wechats_console_is_booked_as_external() {
     a_console_refund_is_booked(Wish::wechat_jsapi("tea", "10.00"), Some("/refund")).await;
+}
+
+/// Stripe names its own payment only: the worker asks which order of ours that is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refund_made_at_stripes_dashboard_is_booked_as_external() {
+    for method in [PaymentMethod::Page, PaymentMethod::Card] {
+        let wish = Wish::new(PaymentChannel::Stripe, method, "tea", "10.00");
+        a_console_refund_is_booked(wish, None).await;
+    }
 }
 
 /// Alipay's notices tell only the order's total: the console's own amount is asked for, so that it

@@ -553,7 +553,8 @@ fn order_name(prepay: &v1::prepay_info::Info) -> Option<String> {
         | Info::Form(_)
         | Info::AppParameters(_)
         | Info::WechatAppParameters(_)
-        | Info::BaiduOrder(_) => None,
+        | Info::BaiduOrder(_)
+        | Info::ClientSecret(_) => None,
     }
 }
 

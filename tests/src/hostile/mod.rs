@@ -29,6 +29,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use sandbox::{RecordedCallback, RefundOutcome, RefundStatus};
 
 use crate::app::TestApp;
+use crate::business::refund_request;
 use crate::wish::Wish;
 
 pub use case::Case;
@@ -249,7 +250,12 @@ async fn callbacks_of(app: &TestApp, account: &AccountSpec) -> Vec<(DateTime<Utc
     app.settle().await;
 
     let seen = app.control.recorded_callbacks().len();
-    let refund = app.refund(&created.id, account.code.as_str(), "1.00").await;
+    let mut request = refund_request(&created.id, account.code.as_str(), "1.00");
+    if let (Some(part), Some(whole)) = (&mut request.amount, &created.transaction.amount_requested)
+    {
+        part.currency_code.clone_from(&whole.currency_code);
+    }
+    let refund = app.shop.refunds().create_refund(request).await;
     refund.expect("the refund is created");
     app.run_until_idle().await;
     for refund in app.control.refunds() {

@@ -17,6 +17,8 @@ codes! {
         Baidu = "BAIDU",
         /// UnionPay.
         Unionpay = "UNIONPAY",
+        /// Stripe.
+        Stripe = "STRIPE",
         /// The payer's balance: money in a wallet that Kassa keeps.
         Balance = "BALANCE",
         /// The payer's points in a wallet that Kassa keeps.
@@ -29,7 +31,7 @@ impl Channel {
     pub fn is_internal(self) -> bool {
         match self {
             Self::Balance | Self::Points => true,
-            Self::Alipay | Self::WechatPay | Self::Baidu | Self::Unionpay => false,
+            Self::Alipay | Self::WechatPay | Self::Baidu | Self::Unionpay | Self::Stripe => false,
         }
     }
 
@@ -40,6 +42,7 @@ impl Channel {
             Self::WechatPay => "wechat_pay",
             Self::Baidu => "baidu",
             Self::Unionpay => "unionpay",
+            Self::Stripe => "stripe",
             Self::Balance => "balance",
             Self::Points => "points",
         }
@@ -69,6 +72,8 @@ codes! {
         Jsapi = "JSAPI",
         /// Inside the gateway's own app, by order information that its smart program hands over (Baidu).
         MiniProgram = "MINI_PROGRAM",
+        /// A card form of the gateway's own code in the caller's client (Stripe).
+        Card = "CARD",
         /// Out of the payer's wallet with Kassa: the only method of BALANCE and POINTS.
         Wallet = "WALLET",
     }
@@ -87,6 +92,8 @@ codes! {
         Baidu = "BAIDU",
         /// UnionPay's all-channel platform (ACP).
         Unionpay = "UNIONPAY",
+        /// Stripe.
+        Stripe = "STRIPE",
     }
 }
 
@@ -98,6 +105,7 @@ impl GatewayName {
             Self::WechatV3 | Self::WechatV2 => Channel::WechatPay,
             Self::Baidu => Channel::Baidu,
             Self::Unionpay => Channel::Unionpay,
+            Self::Stripe => Channel::Stripe,
         }
     }
 }

@@ -22,6 +22,6 @@ pub use allocate::{Share, Source, allocate, exact_points};
 pub use attempt::{ATTEMPTS_MAX, Attempt, AttemptFact, AttemptStatus, RetryRequest};
 pub use fact::PaymentFact;
 pub use leg::{LEGS_MAX, Leg, LegPoints, LegStatus};
-pub use prepay::{BaiduOrder, PrepayInfo};
+pub use prepay::{BaiduOrder, ClientSecret, PrepayInfo};
 pub use state::{Applied, Decision, PaymentState, PaymentStatus, decide};
 pub use transaction::{Failure, PaymentTransaction};

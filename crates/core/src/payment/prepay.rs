@@ -1,5 +1,7 @@
 //! What a client needs to let the payer pay.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// What the caller's client needs to let the payer pay; which kind depends on channel and method.
@@ -64,6 +66,13 @@ pub enum PrepayInfo {
     },
     /// What `swan.requestPolymerPayment` takes as `orderInfo` in Baidu's smart programs.
     BaiduOrder(BaiduOrder),
+    /// Lets the gateway's own code in the caller's client confirm the payment (Stripe).
+    ClientSecret {
+        /// For the payer's client only.
+        client_secret: ClientSecret,
+        /// The account's public key for that code; empty if the account names none.
+        publishable_key: String,
+    },
 }
 
 /// Order information of Baidu's cashier.
@@ -87,4 +96,28 @@ pub struct BaiduOrder {
     pub biz_info: String,
     /// Where Baidu posts its callback about the payment.
     pub notify_url: String,
+}
+
+/// Whoever holds it can confirm this one payment, with means of payment of their own. It goes to the payer's
+/// client and does not print.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ClientSecret(String);
+
+impl ClientSecret {
+    /// Wraps it.
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text itself, for the caller.
+    pub fn into_text(self) -> String {
+        self.0
+    }
+}
+
+impl fmt::Debug for ClientSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
 }

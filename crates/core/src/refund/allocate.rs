@@ -46,8 +46,10 @@ fn part_of(channel: Channel) -> RefundPart {
     match channel {
         Channel::Balance => RefundPart::Balance,
         Channel::Points => RefundPart::Points,
-        Channel::Alipay | Channel::WechatPay | Channel::Baidu | Channel::Unionpay => {
-            RefundPart::External
-        }
+        Channel::Alipay
+        | Channel::WechatPay
+        | Channel::Baidu
+        | Channel::Unionpay
+        | Channel::Stripe => RefundPart::External,
     }
 }

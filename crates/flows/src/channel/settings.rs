@@ -102,6 +102,7 @@ fn identity_fields(gateway: GatewayName) -> &'static [&'static str] {
         GatewayName::WechatV2 => &["mch_id", "appid"],
         GatewayName::Baidu => &["deal_id", "app_key"],
         GatewayName::Unionpay => &["mer_id"],
+        GatewayName::Stripe => &["mode", "stripe_account"],
     }
 }
 
@@ -130,6 +131,7 @@ fn prefix(gateway: GatewayName) -> &'static str {
         GatewayName::WechatV2 => "settings.wechat_v2",
         GatewayName::Baidu => "settings.baidu",
         GatewayName::Unionpay => "settings.unionpay",
+        GatewayName::Stripe => "settings.stripe",
     }
 }
 

@@ -245,7 +245,11 @@ fn payer_field(channel: Channel) -> Option<(&'static str, &'static str)> {
     match channel {
         Channel::Alipay => Some(("buyer_id", "a buyer_id")),
         Channel::WechatPay => Some(("openid", "an openid")),
-        Channel::Baidu | Channel::Unionpay | Channel::Balance | Channel::Points => None,
+        Channel::Baidu
+        | Channel::Unionpay
+        | Channel::Stripe
+        | Channel::Balance
+        | Channel::Points => None,
     }
 }
 
@@ -326,6 +330,7 @@ fn gateway_of(channel: Channel) -> Option<GatewayName> {
         Channel::WechatPay => Some(GatewayName::WechatV3),
         Channel::Baidu => Some(GatewayName::Baidu),
         Channel::Unionpay => Some(GatewayName::Unionpay),
+        Channel::Stripe => Some(GatewayName::Stripe),
         Channel::Balance | Channel::Points => None,
     }
 }

@@ -255,7 +255,11 @@ impl Plan {
             match channel {
                 Channel::Alipay => Some(GivenPayer::BuyerId(payer)),
                 Channel::WechatPay => Some(GivenPayer::Openid(payer)),
-                Channel::Baidu | Channel::Unionpay | Channel::Balance | Channel::Points => None,
+                Channel::Baidu
+                | Channel::Unionpay
+                | Channel::Stripe
+                | Channel::Balance
+                | Channel::Points => None,
             }
         });
         let (openid, buyer_id, payer) = match payer {

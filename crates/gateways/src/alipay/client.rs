@@ -52,7 +52,7 @@ impl Client {
             Method::Page => ("alipay.trade.page.pay", PRODUCT_PAGE),
             Method::Wap => ("alipay.trade.wap.pay", PRODUCT_WAP),
             Method::App => ("alipay.trade.app.pay", PRODUCT_APP),
-            Method::Jsapi | Method::MiniProgram | Method::Wallet => {
+            Method::Jsapi | Method::MiniProgram | Method::Card | Method::Wallet => {
                 return Err(unsupported("alipay takes no orders of this method"));
             }
         };
@@ -83,7 +83,7 @@ impl Client {
             Method::App => PrepayInfo::AppOrder {
                 order_string: signed.all(),
             },
-            Method::Qr | Method::Jsapi | Method::MiniProgram | Method::Wallet => {
+            Method::Qr | Method::Jsapi | Method::MiniProgram | Method::Card | Method::Wallet => {
                 self.qr_code(settings, order, method, &signed).await?
             }
         };

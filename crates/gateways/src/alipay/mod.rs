@@ -52,6 +52,7 @@ const fn method(method: Method, product: &'static str, takes_return_url: bool) -
             | Method::App
             | Method::Jsapi
             | Method::MiniProgram
+            | Method::Card
             | Method::Wallet => Some(SIGNED_VALID_SECS),
         },
     }

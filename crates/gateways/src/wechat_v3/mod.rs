@@ -55,6 +55,7 @@ const fn method(method: Method, product: &'static str) -> MethodCapability {
             | Method::App
             | Method::Page
             | Method::MiniProgram
+            | Method::Card
             | Method::Wallet => Some(PREPAY_VALID_SECS),
         },
     }

@@ -111,13 +111,7 @@ fn announce(node: &Node, token: Option<&Secret>, output: Output) -> anyhow::Resu
             "payer pages",
             format!("{page} (the sandbox's orders: pay or refuse them here)"),
         )?;
-        let codes = [
-            seed::code::ALIPAY,
-            seed::code::ALIPAY_CERTIFICATE,
-            seed::code::WECHAT,
-            seed::code::WECHAT_PUBLIC_KEY,
-        ];
-        line("accounts", codes.join(" "))?;
+        line("accounts", seed::code::ALL.join(" "))?;
     }
     if let (Some(token), Some(grpcurl)) = (token, grpcurl) {
         output.line(format_args!(

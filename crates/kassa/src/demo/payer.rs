@@ -23,7 +23,8 @@ pub(super) fn can_pay(method: Method) -> bool {
         | Method::Wap
         | Method::App
         | Method::Jsapi
-        | Method::MiniProgram => true,
+        | Method::MiniProgram
+        | Method::Card => true,
         // A wallet is paid from without a gateway.
         Method::Wallet => false,
     }
@@ -102,6 +103,11 @@ impl Payer {
             Some(Info::BaiduOrder(order)) => {
                 let cashier = format!("{}/payer/baidu/order?{}", self.sandbox, order_info(order));
                 self.follow(&cashier, self.http.get(&cashier)).await?
+            }
+            Some(Info::ClientSecret(secret)) => {
+                let intent = secret.client_secret.split_once("_secret_");
+                let (intent, _) = intent.context("the client secret names no intent")?;
+                format!("{}/payer/stripe/{intent}", self.sandbox)
             }
             None => anyhow::bail!("there is nothing to pay with"),
         };

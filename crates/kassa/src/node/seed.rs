@@ -8,10 +8,11 @@ use flows::app::NewApp;
 use flows::channel::Limits;
 use kassa_core::Secret;
 use kassa_core::channel::GatewayName;
+use kassa_core::notification::CallbackRoute;
 use kassa_core::text::{AccountCode, InvalidText};
 use sandbox::{
-    AlipayCredentials, BaiduCredentials, Credentials, UnionpayCredentials, WechatCredentials,
-    WechatV2Credentials,
+    AlipayCredentials, BaiduCredentials, Credentials, Sandbox, StripeCredentials,
+    UnionpayCredentials, WechatCredentials, WechatV2Credentials,
 };
 use serde_json::{Value, json};
 
@@ -42,6 +43,19 @@ pub mod code {
     pub const BAIDU: &str = "baidu-sandbox";
     /// UnionPay.
     pub const UNIONPAY: &str = "unionpay-sandbox";
+    /// Stripe.
+    pub const STRIPE: &str = "stripe-sandbox";
+    /// All of them.
+    pub const ALL: [&str; 8] = [
+        ALIPAY,
+        ALIPAY_CERTIFICATE,
+        WECHAT,
+        WECHAT_PUBLIC_KEY,
+        WECHAT_V2,
+        BAIDU,
+        UNIONPAY,
+        STRIPE,
+    ];
 }
 
 /// Makes the app and the accounts, or brings the accounts up to where the sandbox listens now. An app
@@ -105,6 +119,7 @@ pub fn accounts(credentials: &Credentials, suffix: &str) -> Result<Vec<AccountSp
         wechat_v2,
         baidu,
         unionpay,
+        stripe,
         ..
     } = credentials;
     Ok(vec![
@@ -115,6 +130,7 @@ pub fn accounts(credentials: &Credentials, suffix: &str) -> Result<Vec<AccountSp
         wechat_v2_account(wechat_v2, code::WECHAT_V2, suffix)?,
         baidu_account(baidu, code::BAIDU, suffix)?,
         unionpay_account(unionpay, code::UNIONPAY, suffix)?,
+        stripe_account(stripe, code::STRIPE, suffix)?,
     ])
 }
 
@@ -251,6 +267,47 @@ pub fn unionpay_account(
     });
     let secrets = [("sign_private_key", &from.sign_private_key_pem)];
     account(GatewayName::Unionpay, (code, suffix), settings, &secrets)
+}
+
+/// An account of what Stripe's dashboard gives.
+///
+/// # Errors
+/// [`InvalidText`] if the suffix does not fit a code.
+pub fn stripe_account(
+    from: &StripeCredentials,
+    code: &str,
+    suffix: &str,
+) -> Result<AccountSpec, InvalidText> {
+    let settings = json!({
+        "api_base_url": from.api_base_url,
+        "mode": "test",
+        "publishable_key": from.publishable_key,
+    });
+    let secrets = [
+        ("secret_key", &from.secret_key),
+        ("signing_secret", &from.webhook_secret),
+    ];
+    account(GatewayName::Stripe, (code, suffix), settings, &secrets)
+}
+
+/// Registers the endpoints of the gateways that post to one address per account.
+///
+/// # Errors
+/// [`NodeError::Seed`], [`NodeError::Store`].
+pub async fn register_webhooks(
+    kassa: &Kassa,
+    sandbox: &Sandbox,
+    suffix: &str,
+) -> Result<(), NodeError> {
+    let code = AccountCode::try_new(format!("{}{suffix}", code::STRIPE)).map_err(failed)?;
+    if let Some(found) = kassa.store.find_channel_account_by_code(&code).await? {
+        let url = kassa
+            .callback_url(&found.account, CallbackRoute::Payment)
+            .map_err(failed)?;
+        let account = &sandbox.credentials().stripe.account;
+        sandbox.control().set_webhook(account, url.as_str());
+    }
+    Ok(())
 }
 
 fn account(

@@ -7,7 +7,7 @@ use axum::{
     extract::{Path, Request, State},
     middleware::Next,
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{get, post, put},
 };
 use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -32,6 +32,11 @@ struct ConsoleRefund {
 }
 
 #[derive(Deserialize)]
+struct Webhook {
+    url: String,
+}
+
+#[derive(Deserialize)]
 struct Present {
     request: String,
 }
@@ -44,6 +49,8 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         .route("/orders/{name}/pay", post(pay))
         .route("/orders/{name}/refuse", post(refuse))
         .route("/orders/{name}/close", post(close))
+        .route("/orders/{name}/dispute", post(dispute))
+        .route("/webhooks/{account}", put(set_webhook))
         .route("/orders/{name}/console-refund", post(console_refund))
         .route("/refunds", get(refunds))
         .route("/refunds/{number}/settle", post(settle))
@@ -112,6 +119,19 @@ async fn pay(shared: Handle, Path(name): Path<String>) -> Response {
 
 async fn refuse(shared: Handle, Path(name): Path<String>) -> Response {
     answer(control(shared).refuse(&name))
+}
+
+async fn dispute(shared: Handle, Path(name): Path<String>) -> Response {
+    answer(control(shared).dispute(&name))
+}
+
+async fn set_webhook(
+    shared: Handle,
+    Path(account): Path<String>,
+    Json(webhook): Json<Webhook>,
+) -> StatusCode {
+    control(shared).set_webhook(&account, &webhook.url);
+    StatusCode::NO_CONTENT
 }
 
 async fn close(shared: Handle, Path(name): Path<String>) -> Response {

@@ -90,6 +90,22 @@ impl Control {
         operations::refuse(&self.shared, &key)
     }
 
+    /// The payer disputes a paid order at Stripe. The event is put on the list.
+    ///
+    /// # Errors
+    /// There is no such order, it is not Stripe's, or it is not paid.
+    pub fn dispute(&self, name: &str) -> Result<Order, ControlError> {
+        let key = self.key(name)?;
+        operations::dispute(&self.shared, &key)
+    }
+
+    /// Registers the endpoint that a Stripe account's events are posted to, in place of the one before.
+    /// Without one they are not posted.
+    pub fn set_webhook(&self, account: &str, url: &str) {
+        let mut state = self.shared.state();
+        state.webhooks.insert(account.to_owned(), url.to_owned());
+    }
+
     /// Closes an open order at the gateway's console.
     ///
     /// # Errors
@@ -109,7 +125,8 @@ impl Control {
         Ok(format!("{}{path}", self.shared.base_url))
     }
 
-    /// Ends a WeChat Pay refund that is being processed. The callback is put on the list.
+    /// Ends a refund that is being processed. The callback is put on the list. Stripe's succeed at once and
+    /// may still end as closed: the payer's bank sends the money back.
     ///
     /// # Errors
     /// There is no such refund, or it ended already (Alipay's end at once).
@@ -146,9 +163,18 @@ impl Control {
                 Gateway::WechatV3 | Gateway::WechatV2 | Gateway::Baidu | Gateway::Unionpay => {
                     notify_url
                 }
+                // Events go to the endpoint.
+                Gateway::Stripe => None,
             },
             is_from_console: true,
-            content: serde_json::Value::Null,
+            content: match key.gateway {
+                Gateway::Stripe => serde_json::json!({}),
+                Gateway::Alipay
+                | Gateway::WechatV3
+                | Gateway::WechatV2
+                | Gateway::Baidu
+                | Gateway::Unionpay => serde_json::Value::Null,
+            },
         };
         operations::refund(&self.shared, &mut state, &key, request)
     }

@@ -29,7 +29,7 @@ use crate::{
     operations,
     shared::Shared,
     state::{Gateway, Order, OrderKey},
-    unionpay,
+    stripe, unionpay,
 };
 
 pub(crate) use page::escape;
@@ -96,6 +96,7 @@ pub(crate) fn path(order: &Order) -> String {
         }
         Gateway::Baidu => ("baidu", &order.out_trade_no),
         Gateway::Unionpay => ("unionpay", &order.out_trade_no),
+        Gateway::Stripe => ("stripe", &order.gateway_trade_no),
     };
     let name = percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC);
     format!("/payer/{gateway}/{name}")
@@ -113,6 +114,7 @@ fn find(shared: &Shared, gateway: &str, name: &str) -> Option<OrderKey> {
         "wechat" => &[Gateway::WechatV3, Gateway::WechatV2],
         "baidu" => &[Gateway::Baidu],
         "unionpay" => &[Gateway::Unionpay],
+        "stripe" => &[Gateway::Stripe],
         _ => return None,
     };
     let is_wanted = |key: &OrderKey| wanted.contains(&key.gateway);
@@ -204,6 +206,7 @@ async fn act(
                 }
                 None
             }
+            Gateway::Stripe => stripe::onward(order).as_deref().and_then(web_address),
         },
         // Paid or closed in the meantime: the page says so.
         Ok(_) | Err(_) => None,

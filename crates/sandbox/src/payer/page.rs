@@ -8,7 +8,8 @@ use super::{
 };
 use crate::{
     money::yuan_from_fen,
-    state::{Order, OrderState, Product},
+    state::{Gateway, Order, OrderState, Product},
+    stripe,
 };
 
 const STYLE: &str = "body{font-family:system-ui,sans-serif;max-width:40rem;margin:2rem auto;\
@@ -91,6 +92,18 @@ fn state_word(words: &Words, order: &Order) -> &'static str {
     }
 }
 
+/// The amount as the payer reads it.
+fn amount(order: &Order) -> String {
+    match order.gateway {
+        Gateway::Alipay
+        | Gateway::WechatV3
+        | Gateway::WechatV2
+        | Gateway::Baidu
+        | Gateway::Unionpay => format!("¥{}", yuan_from_fen(order.total_minor)),
+        Gateway::Stripe => stripe::amount(order),
+    }
+}
+
 /// The page of one order.
 pub(super) fn order(language: Language, view: &View<'_>) -> String {
     let words = language.words();
@@ -110,11 +123,11 @@ pub(super) fn order(language: Language, view: &View<'_>) -> String {
             format_args!("<dt>{name}</dt><dd>{}</dd>", escape(&value)),
         );
     }
-    let amount = yuan_from_fen(order.total_minor);
+    let amount = amount(order);
     push(
         &mut body,
         format_args!(
-            "<dt>{}</dt><dd class=\"amount\">¥{amount}</dd></dl>",
+            "<dt>{}</dt><dd class=\"amount\">{amount}</dd></dl>",
             words.amount
         ),
     );
@@ -169,11 +182,11 @@ pub(super) fn list(language: Language, orders: &[Order]) -> String {
         push(
             &mut body,
             format_args!(
-                "<tr><td><a href=\"{}\">{}</a></td><td>{}</td><td>¥{}</td><td>{}</td></tr>",
+                "<tr><td><a href=\"{}\">{}</a></td><td>{}</td><td>{}</td><td>{}</td></tr>",
                 escape(&href),
                 escape(&order.out_trade_no),
                 escape(&order.subject),
-                yuan_from_fen(order.total_minor),
+                amount(order),
                 state_word(words, order),
             ),
         );

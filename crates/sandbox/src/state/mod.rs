@@ -6,6 +6,7 @@ mod order;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 
 pub(crate) use order::OrderKey;
 pub use order::{
@@ -40,7 +41,8 @@ pub(crate) struct RefundKey {
 impl RefundKey {
     pub(crate) fn new(order: &OrderKey, out_refund_no: &str) -> Self {
         let within = match order.gateway {
-            Gateway::Alipay | Gateway::Baidu => order.out_trade_no.clone(),
+            // Stripe's own numbers are unique; the merchant's are notes.
+            Gateway::Alipay | Gateway::Baidu | Gateway::Stripe => order.out_trade_no.clone(),
             Gateway::WechatV3 | Gateway::WechatV2 | Gateway::Unionpay => String::new(),
         };
         Self {
@@ -67,6 +69,10 @@ pub(crate) struct State {
     next_callback: u64,
     pub(crate) pending: Vec<Pending>,
     pub(crate) faults: FaultRules,
+    /// Where Stripe's events go, by account: merchants register an endpoint.
+    pub(crate) webhooks: BTreeMap<String, String>,
+    /// What came of a call under an idempotency key of an account, and what the call was.
+    pub(crate) idempotent: HashMap<(String, String), (Value, Value)>,
 }
 
 impl State {

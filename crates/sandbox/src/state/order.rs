@@ -19,6 +19,8 @@ pub enum Gateway {
     Baidu,
     /// UnionPay's all-channel platform.
     Unionpay,
+    /// Stripe.
+    Stripe,
 }
 
 /// How the payer gets to the order.
@@ -51,6 +53,10 @@ pub enum Product {
     UnionpayApp,
     /// `backTransReq.do`, 01/07.
     UnionpayQr,
+    /// `/v1/checkout/sessions`.
+    StripeCheckout,
+    /// `/v1/payment_intents`.
+    StripeIntent,
 }
 
 /// Where an order stands. Refunds don't change it: they are in [`Refund`].
@@ -193,7 +199,7 @@ pub struct Refund {
     pub created_at: DateTime<Utc>,
     /// When it ended.
     pub settled_at: Option<DateTime<Utc>>,
-    /// What a gateway must remember of the request.
+    /// What a gateway must remember of the request (Stripe: the `metadata`).
     #[serde(skip)]
     pub(crate) content: serde_json::Value,
 }

@@ -199,7 +199,8 @@ impl Bank {
             GatewayName::WechatV3
             | GatewayName::WechatV2
             | GatewayName::Baidu
-            | GatewayName::Unionpay => (CallbackRoute::Refund, None, Some(made.amount), None),
+            | GatewayName::Unionpay
+            | GatewayName::Stripe => (CallbackRoute::Refund, None, Some(made.amount), None),
         };
         let body = Body {
             kind: "REFUND".to_owned(),

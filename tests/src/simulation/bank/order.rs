@@ -224,7 +224,8 @@ impl Bank {
                 GatewayName::WechatV3
                 | GatewayName::WechatV2
                 | GatewayName::Baidu
-                | GatewayName::Unionpay => Self::told(known),
+                | GatewayName::Unionpay
+                | GatewayName::Stripe => Self::told(known),
             });
         }
         if order.paid_at.is_none() {

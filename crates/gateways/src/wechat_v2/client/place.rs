@@ -61,7 +61,7 @@ impl Client {
             }),
             Method::Jsapi => self.jsapi(settings, &required("prepay_id")?),
             Method::App => self.app(settings, required("prepay_id")?),
-            Method::Page | Method::MiniProgram | Method::Wallet => Err(not_taken()),
+            Method::Page | Method::MiniProgram | Method::Card | Method::Wallet => Err(not_taken()),
         }
     }
 
@@ -123,7 +123,7 @@ fn trade_type(method: Method) -> Result<&'static str, CallError> {
         Method::Jsapi => Ok("JSAPI"),
         Method::Wap => Ok("MWEB"),
         Method::App => Ok("APP"),
-        Method::Page | Method::MiniProgram | Method::Wallet => Err(not_taken()),
+        Method::Page | Method::MiniProgram | Method::Card | Method::Wallet => Err(not_taken()),
     }
 }
 
@@ -170,7 +170,9 @@ fn unified_order(
         }
         (Method::Wap, _) => message.set("scene_info", scene_info(settings)?),
         (Method::App, _) => {}
-        (Method::Page | Method::MiniProgram | Method::Wallet, _) => return Err(not_taken()),
+        (Method::Page | Method::MiniProgram | Method::Card | Method::Wallet, _) => {
+            return Err(not_taken());
+        }
     }
     Ok(message)
 }

@@ -24,7 +24,7 @@ impl Client {
             Method::Jsapi => ("jsapi", "/v3/pay/transactions/jsapi"),
             Method::Wap => ("h5", "/v3/pay/transactions/h5"),
             Method::App => ("app", "/v3/pay/transactions/app"),
-            Method::Page | Method::MiniProgram | Method::Wallet => {
+            Method::Page | Method::MiniProgram | Method::Card | Method::Wallet => {
                 return Err(unsupported("wechat pay takes no orders of this method"));
             }
         };
@@ -66,7 +66,7 @@ impl Client {
                 settings,
                 created.prepay_id.ok_or_else(|| lacks("prepay_id"))?,
             ),
-            Method::Page | Method::MiniProgram | Method::Wallet => {
+            Method::Page | Method::MiniProgram | Method::Card | Method::Wallet => {
                 Err(unsupported("wechat pay takes no orders of this method"))
             }
         }
@@ -129,6 +129,7 @@ fn create_order<'a>(
             | Method::Wap
             | Method::App
             | Method::MiniProgram
+            | Method::Card
             | Method::Wallet,
             _,
         ) => None,
@@ -149,6 +150,7 @@ fn create_order<'a>(
             | Method::Jsapi
             | Method::App
             | Method::MiniProgram
+            | Method::Card
             | Method::Wallet,
             _,
         ) => None,

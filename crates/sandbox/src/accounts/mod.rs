@@ -1,6 +1,8 @@
 //! The merchants that are registered with the simulated gateways, as the gateways know them, and
 //! what each merchant would download from the gateway's console.
 
+mod stripe;
+
 use std::{collections::BTreeMap, fmt};
 
 use rsa::{RsaPrivateKey, RsaPublicKey};
@@ -10,6 +12,10 @@ use crate::{
     error::KeysError,
     keys::{Keys, serial_decimal, serial_number_sn},
 };
+
+pub use stripe::StripeCredentials;
+pub(crate) use stripe::StripeMerchant;
+use stripe::{STRIPE_ACCOUNTS, stripe_credentials};
 
 /// Where WeChat Pay's public key id comes from (`wechat_v3` sheet §1).
 const PUBLIC_KEY_ID: &str = "PUB_KEY_ID_0119000000022024101100000000000001";
@@ -152,6 +158,10 @@ pub struct Credentials {
     pub unionpay: UnionpayCredentials,
     /// Another one, to cross accounts with.
     pub unionpay_foreign: UnionpayCredentials,
+    /// A Stripe account.
+    pub stripe: StripeCredentials,
+    /// Another merchant's, to cross accounts with.
+    pub stripe_foreign: StripeCredentials,
 }
 
 impl fmt::Debug for AlipayCredentials {
@@ -287,6 +297,7 @@ pub(crate) struct Accounts {
     pub(crate) baidu_platform: RsaPrivateKey,
     pub(crate) unionpay: UnionpayPlatform,
     pub(crate) unionpay_merchants: Vec<UnionpayMerchant>,
+    pub(crate) stripe: Vec<StripeMerchant>,
 }
 
 /// Number, PID and key of each Alipay app; the second is in certificate mode.
@@ -440,7 +451,29 @@ impl Accounts {
                 private: keys.pair("wechat_public_key")?.private,
                 certificate_pem: None,
             },
+            stripe: STRIPE_ACCOUNTS
+                .into_iter()
+                .map(|(account, key)| {
+                    let credentials = stripe_credentials(keys, "", (account, key))?;
+                    Ok(StripeMerchant {
+                        account: credentials.account,
+                        secret_key: credentials.secret_key,
+                        webhook_secret: credentials.webhook_secret,
+                    })
+                })
+                .collect::<Result<_, KeysError>>()?,
         })
+    }
+
+    pub(crate) fn stripe_merchant(&self, account: &str) -> Option<&StripeMerchant> {
+        self.stripe
+            .iter()
+            .find(|merchant| merchant.account == account)
+    }
+
+    pub(crate) fn stripe_merchant_by_key(&self, secret_key: &str) -> Option<&StripeMerchant> {
+        let mut merchants = self.stripe.iter();
+        merchants.find(|merchant| merchant.secret_key == secret_key)
     }
 
     pub(crate) fn alipay_app(&self, app_id: &str) -> Option<&AlipayApp> {
@@ -562,6 +595,8 @@ pub(crate) fn credentials(
         baidu: baidu_credentials(keys, base_url)?,
         unionpay: unionpay_credentials(keys, base_url, 0)?,
         unionpay_foreign: unionpay_credentials(keys, base_url, 1)?,
+        stripe: stripe_credentials(keys, base_url, STRIPE_ACCOUNTS[0])?,
+        stripe_foreign: stripe_credentials(keys, base_url, STRIPE_ACCOUNTS[1])?,
     })
 }
 
