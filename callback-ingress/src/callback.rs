@@ -83,9 +83,7 @@ impl Refusal {
     fn status(&self) -> Option<StatusCode> {
         match self {
             Self::Address => Some(StatusCode::FORBIDDEN),
-            Self::Body(BodyError::TooLarge) => Some(StatusCode::PAYLOAD_TOO_LARGE),
-            Self::Body(BodyError::Slow) => Some(StatusCode::REQUEST_TIMEOUT),
-            Self::Body(BodyError::Broken) => Some(StatusCode::BAD_REQUEST),
+            Self::Body(error) => Some(error.status()),
             Self::Verify(_) | Self::PublishTimeout | Self::Publish(_) | Self::Encode(_) => None,
         }
     }

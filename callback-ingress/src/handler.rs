@@ -70,7 +70,8 @@ impl Handler {
                 Method::GET | Method::HEAD => {
                     return_page::handle(self, (channel, account), &request).await
                 }
-                _ => wrong_method("GET, HEAD"),
+                Method::POST => return_page::handle_form(self, (channel, account), request).await,
+                _ => wrong_method("GET, HEAD, POST"),
             },
             None => {
                 count_refused("unknown_route");

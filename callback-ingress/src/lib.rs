@@ -15,7 +15,7 @@
 //! | `handler` | the routes, and the checks that come before them |
 //! | `peer`, `rate_limit` | whose request it is, and how many it may send |
 //! | `callback` | `POST /callbacks/{channel}/{account}/{payment\|refund}` |
-//! | `return_page` | `GET /return/{channel}/{account}` |
+//! | `return_page` | `GET` and `POST /return/{channel}/{account}` |
 //! | `main.rs` | a process of its own |
 
 mod body;

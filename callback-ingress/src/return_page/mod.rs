@@ -1,6 +1,7 @@
-//! `GET /return/{channel}/{account}`: the page that the payer's browser comes back to.
+//! `GET` and `POST /return/{channel}/{account}`: the page that the payer's browser comes back to, with
+//! a query string or, from UnionPay, with a form.
 //!
-//! It trusts nothing in the query string but the gateway's signature over it, and that only says
+//! It trusts nothing in either but the gateway's signature over it, and that only says
 //! which order the payer comes from: the state is ours. Whoever comes without a good signature, with
 //! an order of another account, or while the database is away, sees a page without any data. It never
 //! changes state; for an open payment it asks the worker, once, to query the gateway.
@@ -13,15 +14,17 @@ mod texts;
 
 use gateways::Gateway;
 use http::header::{ACCEPT_LANGUAGE, CONTENT_LANGUAGE, CONTENT_TYPE, HeaderName, HeaderValue};
-use http::{Request, StatusCode};
+use http::{HeaderMap, Request, StatusCode};
+use hyper::body::Incoming;
 use kassa_core::channel::Channel;
 use kassa_core::id::{EnvelopeId, TransactionId};
 use kassa_core::payment::PaymentTransaction;
 use runtime::queue::{Envelope, QueueName};
 use runtime::telemetry::trace_context;
 
+use crate::body;
 use crate::error::loggable;
-use crate::handler::Handler;
+use crate::handler::{Handler, count_refused};
 use crate::reply::{self, Reply};
 use language::Language;
 use lookup::Found;
@@ -34,19 +37,55 @@ pub const QUERY_COMMAND_KIND: &str = "payment.query.v1";
 /// Return pages shown. Label `shown`.
 const PAGES: &str = "kassa_ingress_return_pages_total";
 
+/// The longest form that a browser may come back with: the page asks for itself again with the form as
+/// its query string, which has to fit into a request's head.
+const FORM_BYTES_MAX: usize = 6 * 1024;
 const NONCE_BYTES: usize = 16;
 const CONTENT_SECURITY_POLICY: HeaderName = http::header::CONTENT_SECURITY_POLICY;
 
-/// Answers with the page.
+/// Answers a browser that comes with a query string.
 pub(crate) async fn handle<B>(
     handler: &Handler,
     (channel, account): (Channel, &str),
     request: &Request<B>,
 ) -> Reply {
-    let query = ReturnQuery::read(request.uri().query().unwrap_or_default());
+    let query = request.uri().query().unwrap_or_default();
+    show(handler, (channel, account), query, request.headers()).await
+}
+
+/// Answers a browser that comes with a form. Words in the address are not looked at: the gateway signed
+/// the form alone.
+pub(crate) async fn handle_form(
+    handler: &Handler,
+    (channel, account): (Channel, &str),
+    request: Request<Incoming>,
+) -> Reply {
+    let (head, body) = request.into_parts();
+    let bytes_max = handler.options.body_bytes_max.min(FORM_BYTES_MAX);
+    let timeout = handler.options.read_timeout;
+    let form = match body::read(&head.headers, body, bytes_max, timeout).await {
+        Ok(form) => form,
+        Err(error) => {
+            count_refused("return_form");
+            let mut reply = reply::empty(error.status());
+            reply::close_after(&mut reply);
+            return reply;
+        }
+    };
+    // Forms are ASCII; what is not verifies as nothing.
+    let form = str::from_utf8(&form).unwrap_or_default();
+    show(handler, (channel, account), form, &head.headers).await
+}
+
+async fn show(
+    handler: &Handler,
+    (channel, account): (Channel, &str),
+    query: &str,
+    headers: &HeaderMap,
+) -> Reply {
+    let query = ReturnQuery::read(query);
     let language = query.language.unwrap_or_else(|| {
-        let wish = request
-            .headers()
+        let wish = headers
             .get(ACCEPT_LANGUAGE)
             .and_then(|value| value.to_str().ok());
         Language::preferred(wish.unwrap_or_default())

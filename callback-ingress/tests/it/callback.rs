@@ -343,7 +343,7 @@ async fn unknown_paths_accounts_and_methods_get_a_bare_status() {
         ("POST", "/", 404),
         ("GET", ALIPAY_PATH, 405),
         ("PUT", ALIPAY_PATH, 405),
-        ("POST", "/return/alipay/alipay-main", 405),
+        ("PUT", "/return/alipay/alipay-main", 405),
     ] {
         let answer = ingress
             .send(&request(method, target, &[], &body))

@@ -12,6 +12,8 @@ mod process;
 #[cfg(test)]
 mod queues;
 #[cfg(test)]
+mod return_form;
+#[cfg(test)]
 mod return_page;
 #[cfg(test)]
 mod server;

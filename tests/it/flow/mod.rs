@@ -21,6 +21,7 @@ mod refund;
 mod refund_race;
 mod retry;
 mod retry_race;
+mod returns;
 mod story;
 mod stripe;
 mod sync;
