@@ -20,8 +20,9 @@ const FILES: [&str; 8] = [
 ];
 
 /// Messages that carry a secret; `src/redacted.rs` prints them without it.
-const REDACTED: [&str; 5] = [
+const REDACTED: [&str; 6] = [
     "payment.v1.ChangePaymentPasswordRequest",
+    "payment.v1.ClientSecret",
     "payment.v1.CreatePaymentRequest",
     "payment.v1.ResetPaymentPasswordRequest",
     "payment.v1.SetPaymentPasswordRequest",

@@ -153,7 +153,9 @@ async fn take(
         body: &body,
     };
     let verified = account.gateway.verify(&callback)?;
-    publish(handler, account, route, verified, &body).await?;
+    let kept = account.gateway.kept_body(&callback);
+    let kept = kept.as_deref().unwrap_or(&body);
+    publish(handler, account, route, verified, kept).await?;
     Ok(account.gateway.reply_body(&callback))
 }
 
@@ -162,7 +164,7 @@ async fn publish(
     account: &Account,
     route: CallbackRoute,
     verified: Verified,
-    body: &Bytes,
+    body: &[u8],
 ) -> Result<(), Refusal> {
     let deps = &handler.deps;
     let message = NotificationMessage {

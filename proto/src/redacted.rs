@@ -25,6 +25,14 @@ redacted!(
     VerifyPaymentPasswordRequest,
 );
 
+impl fmt::Debug for v1::ClientSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientSecret")
+            .field("publishable_key", &self.publishable_key)
+            .finish_non_exhaustive()
+    }
+}
+
 /// The generated one is left out with that of its message: it says which kind of payer, and not who.
 impl fmt::Debug for v1::create_payment_request::Payer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -55,5 +63,15 @@ mod tests {
         };
         let text = format!("{request:?}");
         assert!(text.contains("u-1") && !text.contains("135790"));
+    }
+
+    #[test]
+    fn a_client_secret_does_not_print() {
+        let prepay = v1::ClientSecret {
+            client_secret: "pi_1_secret".to_owned(),
+            publishable_key: "pk_1".to_owned(),
+        };
+        let text = format!("{prepay:?}");
+        assert!(text.contains("pk_1") && !text.contains("pi_1_secret"));
     }
 }

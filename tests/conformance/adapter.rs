@@ -14,6 +14,7 @@ use kassa_core::text::{PayerId, RefundReason, Subject};
 use kassa_core::{Clock, Currency, IdSource, Money};
 use sandbox::{Control, RefundOutcome};
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::recorder::{Call, Recorder};
 
@@ -32,7 +33,7 @@ pub(crate) struct Deed {
     /// Empty where the payer's client brings the request to the gateway.
     calls: Vec<Call>,
     /// What the payer's client was given.
-    prepay: Option<PrepayInfo>,
+    prepay: Option<Value>,
 }
 
 /// One account of ours, before the recorder.
@@ -173,7 +174,7 @@ impl<'a> Adapter<'a> {
             product: product.to_owned(),
             operation,
             calls: self.recorder.take(),
-            prepay,
+            prepay: prepay.map(|prepay| shown(&prepay)),
         });
     }
 
@@ -192,4 +193,20 @@ impl<'a> Adapter<'a> {
         let sink = format!("{}/sink", self.recorder.base_url());
         sink.parse().expect("a URL")
     }
+}
+
+/// As scripts read it; a client secret of the simulator's is theirs to see.
+fn shown(prepay: &PrepayInfo) -> Value {
+    if let PrepayInfo::ClientSecret {
+        client_secret,
+        publishable_key,
+    } = prepay
+    {
+        return json!({
+            "kind": "client_secret",
+            "client_secret": client_secret.expose(),
+            "publishable_key": publishable_key,
+        });
+    }
+    serde_json::to_value(prepay).expect("JSON")
 }

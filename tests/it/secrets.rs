@@ -3,12 +3,13 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
+use proto::v1::prepay_info::Info;
 use proto::v1::{
-    ChangePaymentPasswordRequest, ListChannelAccountsRequest, PasswordCodePurpose,
-    RequestPasswordCodeRequest, ResetPaymentPasswordRequest, SetPaymentPasswordRequest,
-    VerifyPaymentPasswordRequest,
+    ChangePaymentPasswordRequest, ListChannelAccountsRequest, PasswordCodePurpose, PaymentChannel,
+    PaymentMethod, RequestPasswordCodeRequest, ResetPaymentPasswordRequest,
+    SetPaymentPasswordRequest, VerifyPaymentPasswordRequest,
 };
-use sandbox::{CallFault, FaultRule, FaultScope, Operation};
+use sandbox::{CallFault, FaultRule, FaultScope, Operation, RecordedCallback};
 use tests::{TestApp, Wish, codes};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
@@ -76,6 +77,11 @@ fn secrets(app: &TestApp) -> Vec<(&'static str, String)> {
         ));
         secrets.push(("an APIv3 key", wechat.apiv3_key.clone()));
     }
+    let unionpay = &credentials.unionpay.sign_private_key_pem;
+    secrets.push(("a UnionPay merchant's private key", line(unionpay)));
+    let stripe = &credentials.stripe;
+    secrets.push(("a Stripe account's key", stripe.secret_key.clone()));
+    secrets.push(("an endpoint's secret", stripe.webhook_secret.clone()));
     assert!(
         secrets.iter().all(|(_, secret)| secret.len() >= 32),
         "{}",
@@ -112,6 +118,24 @@ async fn story(app: &TestApp) {
         .list_payments(proto::v1::ListPaymentsRequest::default())
         .await
         .unwrap_err();
+}
+
+/// A card order that is declined and stays open: its event carries the secret with which it can be paid.
+async fn card_story(app: &TestApp) -> (&'static str, String) {
+    let (stripe, card) = (PaymentChannel::Stripe, PaymentMethod::Card);
+    let wish = Wish::new(stripe, card, "card", "12.00");
+    let created = app.created(&wish).await;
+    app.control.refuse(&app.number(&created.id).await).unwrap();
+    app.settle().await;
+    let again = app.created(&wish).await;
+    assert_eq!(again.prepay, created.prepay, "it is told again");
+    let Some(Info::ClientSecret(prepay)) = created.prepay else {
+        panic!("{:?}", created.prepay);
+    };
+    let posted = app.control.recorded_callbacks();
+    let is_told = |it: &RecordedCallback| it.body.contains(&prepay.client_secret);
+    assert!(posted.iter().any(is_told), "the gateway posted it");
+    ("a client secret", prepay.client_secret)
 }
 
 /// Sets, mistakes, changes and resets a payment password; what was used and must be found nowhere. Twelve
@@ -209,6 +233,7 @@ async fn no_secret_is_in_the_logs_the_events_the_api_or_the_database() {
     let mut secrets = secrets(&app);
     story(&app).await;
     secrets.extend(password_story(&app).await);
+    secrets.push(card_story(&app).await);
     drop(logging);
 
     let logs = captured.text();

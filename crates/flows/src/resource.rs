@@ -384,7 +384,8 @@ pub fn prepay(prepay: &PrepayInfo) -> v1::PrepayInfo {
             client_secret,
             publishable_key,
         } => Info::ClientSecret(v1::ClientSecret {
-            client_secret: client_secret.into_text(),
+            // Flows open it before they answer.
+            client_secret: client_secret.expose().unwrap_or_default().to_owned(),
             publishable_key,
         }),
     };

@@ -91,6 +91,12 @@ pub trait Gateway: Send + Sync + std::fmt::Debug {
         None
     }
 
+    /// The body of a verified callback as it is kept, where it carries a secret that nobody needs afterwards;
+    /// `None` where it is kept as it came.
+    fn kept_body(&self, _callback: &RawCallback<'_>) -> Option<Vec<u8>> {
+        None
+    }
+
     /// Places an order. Repeating it with the same request number and content is harmless.
     #[cfg(feature = "client")]
     async fn place(&self, order: &PlaceOrder) -> Result<Placed, CallError>;

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::Secret;
 
 /// What the caller's client needs to let the payer pay; which kind depends on channel and method.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,25 +101,78 @@ pub struct BaiduOrder {
 }
 
 /// Whoever holds it can confirm this one payment, with means of payment of their own. It goes to the payer's
-/// client and does not print.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct ClientSecret(String);
+/// client and does not print. Open it does not serialise: it is written down sealed.
+#[derive(Clone)]
+pub enum ClientSecret {
+    /// As the gateway gave it.
+    Open(Secret),
+    /// As it is stored.
+    Sealed(String),
+}
 
 impl ClientSecret {
-    /// Wraps it.
-    pub fn new(text: String) -> Self {
-        Self(text)
-    }
-
-    /// The text itself, for the caller.
-    pub fn into_text(self) -> String {
-        self.0
+    /// The text, if it is open.
+    pub fn expose(&self) -> Option<&str> {
+        match self {
+            Self::Open(secret) => Some(secret.expose()),
+            Self::Sealed(_) => None,
+        }
     }
 }
+
+impl PartialEq for ClientSecret {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Open(one), Self::Open(other)) => one.expose() == other.expose(),
+            (Self::Sealed(one), Self::Sealed(other)) => one == other,
+            (Self::Open(_) | Self::Sealed(_), _) => false,
+        }
+    }
+}
+
+impl Eq for ClientSecret {}
 
 impl fmt::Debug for ClientSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted]")
+    }
+}
+
+impl Serialize for ClientSecret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Open(_) => Err(serde::ser::Error::custom("an open client secret")),
+            Self::Sealed(text) => serializer.serialize_str(text),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for ClientSecret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::Sealed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn prepay(client_secret: ClientSecret) -> PrepayInfo {
+        PrepayInfo::ClientSecret {
+            client_secret,
+            publishable_key: "pk_1".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_client_secret_is_written_down_sealed_only() {
+        let open = prepay(ClientSecret::Open(Secret::new("pi_1_secret".to_owned())));
+        assert!(!format!("{open:?}").contains("pi_1_secret"));
+        assert!(serde_json::to_string(&open).is_err());
+        let sealed = prepay(ClientSecret::Sealed("c2VhbGVk".to_owned()));
+        let written = serde_json::to_string(&sealed).unwrap();
+        let read: PrepayInfo = serde_json::from_str(&written).unwrap();
+        assert_eq!(read, sealed);
+        assert_ne!(read, open);
     }
 }

@@ -3,7 +3,7 @@
 use kassa_core::id::TransactionId;
 use kassa_core::text::{AppId, BusinessOrderId};
 
-use super::{PaymentView, Remaining, place};
+use super::{PaymentView, Remaining, place, prepay};
 use crate::{Error, Kassa};
 
 /// Names a payment.
@@ -40,7 +40,7 @@ pub async fn find(kassa: &Kassa, app: &AppId, key: &PaymentKey) -> Result<Paymen
         name,
     })?;
     let prepay = if payment.status.is_pending() {
-        place::load_attempt(kassa, &payment).await?.prepay
+        prepay::told(kassa, &place::load_attempt(kassa, &payment).await?)?
     } else {
         None
     };

@@ -9,6 +9,7 @@ pub(crate) mod legs;
 mod list;
 mod new;
 pub(crate) mod place;
+mod prepay;
 mod remaining;
 mod request;
 mod retry;

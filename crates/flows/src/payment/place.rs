@@ -22,7 +22,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::apply::{self, AttemptChange};
 use super::close::{self, Ended};
 use super::create::is_conflict;
-use super::{PaymentView, Remaining, sync};
+use super::{PaymentView, Remaining, prepay, sync};
 use crate::call::{About, call_within};
 use crate::synchronise::plan_attempt;
 use crate::{Error, Kassa};
@@ -47,7 +47,7 @@ pub(super) async fn place(
     loop {
         let payment = load(kassa, transaction_id).await?;
         let Some(attempt) = find_attempt(kassa, &payment).await? else {
-            return answer(payment, None);
+            return answer(kassa, payment, None);
         };
         if !payment.status.is_pending() || attempt.status == AttemptStatus::Open {
             // They change together but are read one after the other: the payment may be the older
@@ -56,7 +56,7 @@ pub(super) async fn place(
             if payment.current_attempt_id != Some(attempt.id) {
                 continue;
             }
-            return answer(payment, Some(attempt));
+            return answer(kassa, payment, Some(attempt));
         }
         let earlier = Box::pin(close::end_earlier(kassa, &attempt));
         let ended = timeout_at(ends_at, earlier).await;
@@ -88,7 +88,11 @@ fn unknown(transaction_id: TransactionId) -> Error {
 }
 
 /// The answer to a request that is decided: the same every time.
-fn answer(payment: PaymentTransaction, attempt: Option<Attempt>) -> Result<PaymentView, Error> {
+fn answer(
+    kassa: &Kassa,
+    payment: PaymentTransaction,
+    attempt: Option<Attempt>,
+) -> Result<PaymentView, Error> {
     if let Some(failure) = payment.failure.clone()
         && !payment.status.is_paid()
     {
@@ -99,7 +103,10 @@ fn answer(payment: PaymentTransaction, attempt: Option<Attempt>) -> Result<Payme
         });
     }
     let attempt = attempt.filter(|_| payment.status.is_pending());
-    let prepay = attempt.and_then(|attempt| attempt.prepay);
+    let prepay = match attempt {
+        Some(attempt) => prepay::told(kassa, &attempt)?,
+        None => None,
+    };
     Ok(PaymentView {
         transaction: payment,
         prepay,
@@ -242,7 +249,7 @@ async fn refused(
 async fn current(kassa: &Kassa, transaction_id: TransactionId) -> Result<PaymentView, Error> {
     let payment = load(kassa, transaction_id).await?;
     let attempt = find_attempt(kassa, &payment).await?;
-    answer(payment, attempt)
+    answer(kassa, payment, attempt)
 }
 
 async fn store_placed(
@@ -251,7 +258,9 @@ async fn store_placed(
     attempt: &Attempt,
     placed: Placed,
 ) -> Result<PaymentView, Error> {
-    let change = AttemptChange::placed(placed.prepay, placed.gateway_transaction_id);
+    let seal = |prepay| prepay::seal(kassa, attempt.id, prepay);
+    let prepay = placed.prepay.map(seal).transpose()?;
+    let change = AttemptChange::placed(prepay, placed.gateway_transaction_id);
     apply::apply_to_attempt(
         kassa,
         transaction_id,

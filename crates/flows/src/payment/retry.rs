@@ -28,7 +28,7 @@ use tokio::time::Instant;
 use super::create::{ANSWER_MARGIN, already_paid, choose_account};
 use super::{
     Draft, EXPIRY_MIN, GivenPayer, PaymentView, Remaining, RetryPayment, apply, close, legs, place,
-    violations,
+    prepay, violations,
 };
 use crate::audit::{self, Action};
 use crate::event::record_payment_event_in_tx;
@@ -124,7 +124,7 @@ async fn write_down(kassa: &Kassa, app: &App, request: &RetryPayment) -> Result<
     let plan = Plan::try_new(kassa, app, request, payment.get(), current.get())?;
     if plan.is_served_by(kassa, payment.get(), current.get()) {
         return Ok(Begun::StillGood(Box::new(PaymentView {
-            prepay: current.get().prepay.clone(),
+            prepay: prepay::told(kassa, current.get())?,
             transaction: payment.get().clone(),
             remaining: Remaining::default(),
         })));

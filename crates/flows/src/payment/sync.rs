@@ -10,7 +10,7 @@ use runtime::queue::Envelope;
 use runtime::telemetry::trace_context;
 use serde::{Deserialize, Serialize};
 
-use super::{PaymentView, QUERY_KIND, Remaining, apply, place};
+use super::{PaymentView, QUERY_KIND, Remaining, apply, place, prepay};
 use crate::call::{About, call};
 use crate::{Disposition, Error, Kassa, refund};
 
@@ -37,7 +37,7 @@ pub async fn sync(kassa: &Kassa, app: &AppId, id: TransactionId) -> Result<Payme
     Box::pin(sync_payment(kassa, &payment)).await?;
     let payment = place::load(kassa, id).await?;
     let prepay = if payment.status.is_pending() {
-        place::load_attempt(kassa, &payment).await?.prepay
+        prepay::told(kassa, &place::load_attempt(kassa, &payment).await?)?
     } else {
         None
     };

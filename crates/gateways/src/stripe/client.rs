@@ -412,7 +412,7 @@ fn placed_intent(
         .client_secret
         .ok_or_else(|| unreadable("client_secret"))?;
     let prepay = PrepayInfo::ClientSecret {
-        client_secret: ClientSecret::new(secret.expose().clone()),
+        client_secret: ClientSecret::Open(secret),
         publishable_key: settings.publishable_key.clone().unwrap_or_default(),
     };
     Ok(Placed::open(prepay, Some(intent.id)))

@@ -113,6 +113,10 @@ impl Gateway for Stripe {
         verify::acknowledgement(outcome)
     }
 
+    fn kept_body(&self, callback: &RawCallback<'_>) -> Option<Vec<u8>> {
+        verify::kept_body(callback)
+    }
+
     fn verify_return(&self, _query: &str) -> Result<ReturnClaim, VerifyError> {
         Err(VerifyError::NotSigned)
     }

@@ -357,6 +357,32 @@ fn a_new_word_or_a_missing_field_is_named_and_decides_nothing() {
     );
 }
 
+/// A declined try leaves the order open, and its event carries what the order can be paid with.
+#[test]
+fn a_client_secret_is_taken_out_of_what_is_kept_and_nothing_else_is() {
+    let declined = event("pi_payment_failed_not_final");
+    let secret = declined["data"]["object"]["client_secret"]
+        .as_str()
+        .unwrap();
+    let body = declined.to_string();
+    let kept = |body: &str| {
+        let headers = HeaderMap::new();
+        let callback = RawCallback {
+            route: CallbackRoute::Payment,
+            headers: &headers,
+            body: body.as_bytes(),
+        };
+        ROOM.kept_body(&callback)
+    };
+    let expected = body.replace(secret, "[redacted]");
+    assert_eq!(kept(&body), Some(expected.clone().into_bytes()));
+    let told = ROOM.translate(&notification(GatewayName::Stripe, expected.as_bytes()));
+    assert_eq!(told, translate(&declined));
+    for without in [event("session_completed_paid").to_string(), String::new()] {
+        assert_eq!(kept(&without), None, "{without}");
+    }
+}
+
 #[test]
 fn the_acknowledgements_are_a_status_and_nothing_else() {
     let room = open(settings(BASE), NOW);
