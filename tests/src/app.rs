@@ -98,6 +98,7 @@ impl Builder {
             seed: Some(Seed {
                 app: app_id(APPS[0]),
                 key: shop.clone(),
+                code_key: None,
                 suffix: String::new(),
             }),
             worker: WorkerMode::Manual,

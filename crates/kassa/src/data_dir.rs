@@ -55,6 +55,11 @@ pub fn app_key_file(data_dir: &Path, app: &AppId) -> PathBuf {
     data_dir.join(APPS_FOLDER).join(format!("{app}.key.pem"))
 }
 
+/// Where the private key to which an app's one-time codes are encrypted is.
+pub fn code_key_file(data_dir: &Path, app: &AppId) -> PathBuf {
+    data_dir.join(APPS_FOLDER).join(format!("{app}.codes.pem"))
+}
+
 /// Writes a key for its owner alone; refuses to overwrite one.
 ///
 /// # Errors

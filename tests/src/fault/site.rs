@@ -99,6 +99,7 @@ impl Site {
         let seed = Seed {
             app: AppId::try_new(APP.to_owned()).expect("an app id"),
             key: AppSigningKey::generate().expect("a key"),
+            code_key: None,
             suffix: String::new(),
         };
         let planted = Box::pin(seed::plant(&kassa, sandbox.credentials(), &seed)).await;

@@ -80,8 +80,10 @@ pub struct Up {
 It starts every role on free loopback ports, then acts as an ordinary gRPC client: an Alipay QR
 payment and a WeChat Pay JSAPI payment, or one for each method of a channel's accounts, each
 created, paid on the sandbox's payer page, confirmed by a signed callback, refunded in two parts;
-then a recorded callback is posted again and must change nothing, and the books must agree with the
-gateways'. A step that is not seen in time fails the demo: exit code 1.
+then a recorded callback is posted again and must change nothing. Unless one channel is chosen, a
+user's balance comes next: a payment password by a one-time code, a top-up, a payment with the
+password, and one by balance and Alipay together that both get back. In the end the books must agree
+with the gateways'. A step that is not seen in time fails the demo: exit code 1.
 
 With --database-url and --amqp-url it runs on those servers: it brings the schema up, uses an app,
 accounts and a queue prefix of its own, and leaves its rows in the database. Use a database for trials.

@@ -52,7 +52,7 @@ pub struct Cli {
 pub enum Command {
     /// Run every role in this process until SIGTERM or Ctrl-C
     Up(Up),
-    /// Watch two payments go from create to refund, every step observed
+    /// Watch payments go from create to refund, and a wallet, every step observed
     Demo(Demo),
     /// Name what is broken in this installation, and the mend
     Doctor(Doctor),

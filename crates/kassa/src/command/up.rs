@@ -17,7 +17,7 @@ use crate::exit::Outcome;
 use crate::node::{Node, NodeOptions, Seed, seed};
 use crate::output::Output;
 use crate::settings::{self, LocalKey, Logs};
-use crate::token::{self, AppSigningKey, TokenRequest};
+use crate::token::{self, AppCodeKey, AppSigningKey, TokenRequest};
 
 /// The app that a first start makes.
 pub const DEMO_APP: &str = "demo";
@@ -45,9 +45,12 @@ pub async fn run(global: &Global, args: &Up, output: Output) -> anyhow::Result<O
         let app = AppId::try_new(DEMO_APP)?;
         let file = data_dir::app_key_file(&options.config.data_dir, &app);
         let made = AppSigningKey::load_or_generate(&file)?;
+        let code_key = data_dir::code_key_file(&options.config.data_dir, &app);
+        let code_key = AppCodeKey::load_or_generate(&code_key)?;
         options.seed = Some(Seed {
             app,
             key: made.clone(),
+            code_key: Some(code_key.public()?),
             suffix: String::new(),
         });
         key = Some(made);

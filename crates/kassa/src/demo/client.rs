@@ -6,8 +6,10 @@ use anyhow::Context;
 use proto::v1;
 use proto::v1::event_service_client::EventServiceClient;
 use proto::v1::operations_service_client::OperationsServiceClient;
+use proto::v1::payment_password_service_client::PaymentPasswordServiceClient;
 use proto::v1::payment_service_client::PaymentServiceClient;
 use proto::v1::refund_service_client::RefundServiceClient;
+use proto::v1::wallet_service_client::WalletServiceClient;
 use tonic::metadata::AsciiMetadataValue;
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
@@ -41,6 +43,8 @@ pub(super) struct Client {
     refunds: RefundServiceClient<Connection>,
     events: EventServiceClient<Connection>,
     operations: OperationsServiceClient<Connection>,
+    wallets: WalletServiceClient<Connection>,
+    passwords: PaymentPasswordServiceClient<Connection>,
 }
 
 impl std::fmt::Debug for Client {
@@ -71,12 +75,14 @@ impl Client {
             .await;
         let channel = channel.context("connecting to the gRPC server")?;
         let bearer = Bearer(header);
-        let (a, b, c) = (channel.clone(), channel.clone(), channel.clone());
+        let connection = || InterceptedService::new(channel.clone(), bearer.clone());
         Ok(Self {
-            payments: PaymentServiceClient::with_interceptor(channel, bearer.clone()),
-            refunds: RefundServiceClient::with_interceptor(a, bearer.clone()),
-            events: EventServiceClient::with_interceptor(b, bearer.clone()),
-            operations: OperationsServiceClient::with_interceptor(c, bearer),
+            payments: PaymentServiceClient::new(connection()),
+            refunds: RefundServiceClient::new(connection()),
+            events: EventServiceClient::new(connection()),
+            operations: OperationsServiceClient::new(connection()),
+            wallets: WalletServiceClient::new(connection()),
+            passwords: PaymentPasswordServiceClient::new(connection()),
         })
     }
 
@@ -121,6 +127,37 @@ impl Client {
             .await;
         let answer = answer.map_err(refused("GetRefund"))?.into_inner();
         answer.refund.context("no refund in the answer")
+    }
+
+    pub(super) async fn wallet(&self, user_id: &str) -> anyhow::Result<v1::Wallet> {
+        let message = v1::GetWalletRequest {
+            user_id: user_id.to_owned(),
+        };
+        let answer = self.wallets.clone().get_wallet(request(message)).await;
+        let answer = answer.map_err(refused("GetWallet"))?.into_inner();
+        answer.wallet.context("no wallet in the answer")
+    }
+
+    /// Has a one-time code made for a first password; it comes as an event.
+    pub(super) async fn request_code(&self, user_id: &str) -> anyhow::Result<()> {
+        let message = v1::RequestPasswordCodeRequest {
+            user_id: user_id.to_owned(),
+            purpose: v1::PasswordCodePurpose::Set.into(),
+        };
+        let mut passwords = self.passwords.clone();
+        let answer = passwords.request_password_code(request(message)).await;
+        answer.map_err(refused("RequestPasswordCode"))?;
+        Ok(())
+    }
+
+    pub(super) async fn set_password(
+        &self,
+        message: v1::SetPaymentPasswordRequest,
+    ) -> anyhow::Result<v1::PaymentPasswordStatus> {
+        let mut passwords = self.passwords.clone();
+        let answer = passwords.set_payment_password(request(message)).await;
+        let answer = answer.map_err(refused("SetPaymentPassword"))?.into_inner();
+        answer.status.context("no status in the answer")
     }
 
     /// The events of the app so far.

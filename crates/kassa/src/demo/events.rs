@@ -1,7 +1,7 @@
 //! Where the demo's business system hears its events: a queue of its own at the broker, or the API's
 //! event stream where there is no broker.
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use futures_util::StreamExt;
 use kassa_core::Secret;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, QueueBindOptions, QueueDeclareOptions};
@@ -21,9 +21,9 @@ pub(super) struct Event {
     pub(super) id: String,
     /// Its `type`.
     pub(super) kind: String,
-    /// The payment that it is about.
-    pub(super) transaction_id: String,
-    /// Its number among the payment's events.
+    /// What it is about: a resource's kind and its id.
+    subject: String,
+    /// Its number among the events about the same.
     pub(super) sequence: u64,
     /// Its `data`.
     pub(super) data: Value,
@@ -103,8 +103,7 @@ impl Events {
         })
     }
 
-    /// Waits for an event of a payment; `is_it` looks at its data. Events come at least once and in
-    /// order: a repeat is passed over, a gap is an error.
+    /// Waits for an event of a payment; `is_it` looks at its data.
     pub(super) async fn wait(
         &mut self,
         transaction_id: &str,
@@ -112,9 +111,30 @@ impl Events {
         is_it: impl Fn(&Value) -> bool,
         sight: &Sight,
     ) -> anyhow::Result<Event> {
-        let wanted = |event: &Event| {
-            event.transaction_id == transaction_id && event.kind == kind && is_it(&event.data)
-        };
+        let subject = format!("transactions/{transaction_id}");
+        let wanted =
+            |event: &Event| event.subject == subject && event.kind == kind && is_it(&event.data);
+        self.find(wanted, sight).await
+    }
+
+    /// Waits for an event about a user: their wallet or password, by what `user_id` points at.
+    pub(super) async fn wait_of_user(
+        &mut self,
+        (user_id, pointer): (&str, &str),
+        kind: &str,
+        sight: &Sight,
+    ) -> anyhow::Result<Event> {
+        let of_user = |data: &Value| data.pointer(pointer).and_then(Value::as_str) == Some(user_id);
+        let wanted = |event: &Event| event.kind == kind && of_user(&event.data);
+        self.find(wanted, sight).await
+    }
+
+    /// Events come at least once and in order: a repeat is passed over, a gap is an error.
+    async fn find(
+        &mut self,
+        wanted: impl Fn(&Event) -> bool,
+        sight: &Sight,
+    ) -> anyhow::Result<Event> {
         loop {
             if let Some(found) = self.seen.iter().find(|event| wanted(event)) {
                 return Ok(found.clone());
@@ -158,11 +178,11 @@ impl Events {
         if self.seen.iter().any(|seen| seen.id == event.id) {
             return Ok(());
         }
-        let of_payment = self
+        let of_subject = self
             .seen
             .iter()
-            .filter(|seen| seen.transaction_id == event.transaction_id);
-        let last = of_payment
+            .filter(|seen| seen.subject == event.subject);
+        let last = of_subject
             .map(|seen| seen.sequence)
             .max()
             .unwrap_or_default();
@@ -170,7 +190,7 @@ impl Events {
             event.sequence == last.saturating_add(1),
             "the event {} of {} has number {} after {last}",
             event.kind,
-            event.transaction_id,
+            event.subject,
             event.sequence,
         );
         self.seen.push(event);
@@ -185,14 +205,10 @@ fn read(cloud_event: &[u8]) -> anyhow::Result<Event> {
         text.map(str::to_owned)
             .with_context(|| format!("an event has no {name}"))
     };
-    let subject = text("subject")?;
-    let Some(transaction_id) = subject.strip_prefix("transactions/") else {
-        bail!("an event is about {subject}");
-    };
     Ok(Event {
         id: text("id")?,
         kind: text("type")?,
-        transaction_id: transaction_id.to_owned(),
+        subject: text("subject")?,
         sequence: text("sequence")?
             .parse()
             .context("an event's sequence is no number")?,
@@ -214,7 +230,8 @@ mod tests {
             "sequence": "00000000000000000002", "data": { "transaction": {} },
         });
         let read = read(event.to_string().as_bytes()).unwrap();
-        assert_eq!((read.transaction_id.as_str(), read.sequence), ("t1", 2));
+        let (subject, sequence) = (read.subject.as_str(), read.sequence);
+        assert_eq!((subject, sequence), ("transactions/t1", 2));
         assert_eq!(read.kind, "kassa.payment.succeeded.v1");
     }
 
@@ -223,7 +240,7 @@ mod tests {
         for bad in [
             "",
             "{}",
-            r#"{"subject": "x", "id": "1", "type": "t", "sequence": "1"}"#,
+            r#"{"subject": "x", "id": "1", "type": "t", "sequence": "first"}"#,
         ] {
             assert!(read(bad.as_bytes()).is_err(), "{bad}");
         }

@@ -1,7 +1,8 @@
 //! The demo: every role in one process, and an ordinary caller that takes payments from create to
-//! refund: two, or one for each method of a channel, or of all. Each step is observed, never assumed:
-//! what the API answers, what the gateway has in its memory, which event arrives, what the books say.
-//! A step that is not seen in time fails the demo, with what was expected and what was seen.
+//! refund: two, or one for each method of a channel, or of all; and a user's balance, alone and beside a
+//! gateway. Each step is observed, never assumed: what the API answers, what the gateway has in its memory,
+//! which event arrives, what the books say. A step that is not seen in time fails the demo, with what was
+//! expected and what was seen.
 
 mod books;
 mod client;
@@ -13,6 +14,7 @@ mod picture;
 mod stage;
 mod story;
 mod timeline;
+mod wallet;
 
 use std::time::Duration;
 
@@ -32,6 +34,7 @@ use crate::output::Output;
 use stage::Stage;
 use story::Story;
 use timeline::{StepFailed, Timeline};
+use wallet::Purse;
 
 pub use timeline::StepRecord;
 
@@ -104,6 +107,9 @@ async fn tell(
         if told.is_err() {
             break;
         }
+    }
+    if told.is_ok() && args.channel.is_none() {
+        told = Box::pin(Purse::new(&accounts, run)?.tell(timeline, &mut stage)).await;
     }
     if told.is_ok() {
         told = stage.check_books(timeline).await;

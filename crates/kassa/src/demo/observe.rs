@@ -36,19 +36,16 @@ pub(super) async fn callback(
             return Ok(Look::NotYet("no callback was posted".to_owned()));
         };
         let found = stage.client.notifications(id).await?;
-        let Some(notification) = found.first() else {
+        // A gateway may tell the same twice: one of them is applied.
+        let applied = found
+            .iter()
+            .find(|it| it.status() == NotificationStatus::Applied);
+        let Some(notification) = applied else {
+            let (kind, count) = (&posted.kind, found.len());
             return Ok(Look::NotYet(format!(
-                "{} was posted, none is in the inbox",
-                posted.kind
+                "{kind} was posted, {count} in the inbox, none applied"
             )));
         };
-        let status = notification.status();
-        if status != NotificationStatus::Applied {
-            return Ok(Look::NotYet(format!(
-                "a notification {}",
-                status.as_str_name()
-            )));
-        }
         let bytes = notification.body_size_bytes;
         Ok(Look::There(format!(
             "{}, {bytes} signed bytes, applied",

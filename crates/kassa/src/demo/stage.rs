@@ -14,7 +14,7 @@ use super::payer::Payer;
 use super::timeline::{Seen, Sight, Step, Timeline};
 use crate::node::{Node, NodeOptions, Seed, seed};
 use crate::spec::account::AccountSpec;
-use crate::token::{self, AppSigningKey, TokenRequest};
+use crate::token::{self, AppCodeKey, AppSigningKey, TokenRequest};
 
 /// How long the caller's token holds.
 const TOKEN_TTL: Duration = Duration::from_mins(15);
@@ -30,6 +30,8 @@ pub(super) struct Stage {
     pub(super) events: Events,
     pub(super) payer: Payer,
     pub(super) control: Control,
+    /// Opens the one-time codes that the app is told.
+    pub(super) code_key: AppCodeKey,
     /// Stands at the end of the accounts' codes.
     suffix: String,
     /// The payments that were made.
@@ -44,7 +46,7 @@ impl Stage {
         run: &str,
     ) -> anyhow::Result<Self> {
         let app = AppId::try_new(format!("demo-{run}"))?;
-        let key = AppSigningKey::generate()?;
+        let (key, code_key) = (AppSigningKey::generate()?, AppCodeKey::generate()?);
         let expected = "RSA keys of the gateways and their merchants";
         let mut announced = opening("keys", "the sandbox makes its keys", expected);
         announced.timeout = Some(KEYS_TIMEOUT);
@@ -62,6 +64,7 @@ impl Stage {
         options.seed = Some(Seed {
             app: app.clone(),
             key: key.clone(),
+            code_key: Some(code_key.public()?),
             suffix: suffix.clone(),
         });
         let expected = "schema, queue, sandbox, ingress, gRPC server and worker in one process";
@@ -91,6 +94,7 @@ impl Stage {
             events,
             payer,
             control,
+            code_key,
             suffix,
             paid: Vec::new(),
         })

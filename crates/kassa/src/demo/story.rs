@@ -330,7 +330,8 @@ impl Story {
     }
 }
 
-fn money(amount: &str) -> v1::Money {
+/// An amount on the wire.
+pub(super) fn money(amount: &str) -> v1::Money {
     v1::Money {
         amount: amount.to_owned(),
         currency_code: CURRENCY.to_owned(),

@@ -1,5 +1,6 @@
 //! How a node is to run.
 
+use kassa_core::payment_config::CodeKey;
 use kassa_core::text::AppId;
 use kassa_core::{Clock, IdSource};
 use runtime::config::Config;
@@ -23,6 +24,8 @@ pub struct Seed {
     pub app: AppId,
     /// Its key.
     pub key: AppSigningKey,
+    /// What its one-time codes are encrypted to; without it there are none.
+    pub code_key: Option<CodeKey>,
     /// Stands at the end of the accounts' codes, so that several can be planted in one database.
     pub suffix: String,
 }

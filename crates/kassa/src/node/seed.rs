@@ -7,6 +7,7 @@ use flows::Kassa;
 use flows::app::NewApp;
 use flows::channel::Limits;
 use kassa_core::Secret;
+use kassa_core::app::Policies;
 use kassa_core::channel::GatewayName;
 use kassa_core::notification::CallbackRoute;
 use kassa_core::text::{AccountCode, InvalidText};
@@ -87,8 +88,11 @@ pub async fn plant(kassa: &Kassa, credentials: &Credentials, seed: &Seed) -> Res
     if is_known {
         return Ok(());
     }
+    let mut policies = Policies::default();
+    let password = &mut policies.payment_config.password;
+    password.code_key.clone_from(&seed.code_key);
     let app = NewApp {
-        policies: kassa_core::app::Policies::default(),
+        policies,
         id: seed.app.clone(),
         display_name: "Demo".to_owned(),
         scopes: token::all_scopes(),

@@ -6,18 +6,13 @@ use std::path::Path;
 
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use kassa_core::Secret;
 use kassa_core::app::{AppKey, KeyAlgorithm};
 use sha2::{Digest, Sha256};
 
+use super::pem::{PRIVATE_LABEL, PUBLIC_LABEL, pem, unpem};
 use crate::data_dir;
 
-const PRIVATE_LABEL: &str = "PRIVATE KEY";
-const PUBLIC_LABEL: &str = "PUBLIC KEY";
-/// Characters of base64 on a line of PEM (RFC 7468).
-const PEM_LINE: usize = 64;
 /// Bytes of the public key's digest that name the key: enough to tell the keys of an app apart.
 const KID_BYTES: usize = 8;
 
@@ -28,7 +23,7 @@ pub enum KeyError {
     #[error("the key cannot be made")]
     Generate,
     /// It is not what is written there.
-    #[error("not an Ed25519 private key in PKCS#8 PEM")]
+    #[error("not a private key in PKCS#8 PEM")]
     Malformed,
     /// The file.
     #[error("the key file {path} cannot be {operation}")]
@@ -144,33 +139,12 @@ impl AppSigningKey {
     }
 }
 
-fn failed(path: &Path, operation: &'static str) -> impl FnOnce(io::Error) -> KeyError {
+pub(super) fn failed(path: &Path, operation: &'static str) -> impl FnOnce(io::Error) -> KeyError {
     move |source| KeyError::File {
         path: path.display().to_string(),
         operation,
         source,
     }
-}
-
-fn pem(label: &str, der: &[u8]) -> String {
-    let text: Vec<char> = STANDARD.encode(der).chars().collect();
-    let lines: Vec<String> = text
-        .chunks(PEM_LINE)
-        .map(|line| line.iter().collect())
-        .collect();
-    format!(
-        "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
-        lines.join("\n")
-    )
-}
-
-fn unpem(label: &str, text: &str) -> Option<Secret<Vec<u8>>> {
-    let body = text
-        .trim()
-        .strip_prefix(&format!("-----BEGIN {label}-----"))?
-        .strip_suffix(&format!("-----END {label}-----"))?;
-    let base64: String = body.chars().filter(|c| !c.is_ascii_whitespace()).collect();
-    STANDARD.decode(base64).ok().map(Secret::new)
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! Tokens for development: what a business system signs with its own key, made here with a key that
 //! lies in the data folder.
 
+mod code;
 mod key;
+mod pem;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,6 +15,7 @@ use kassa_core::app::Scope;
 use kassa_core::text::AppId;
 use serde::{Deserialize, Serialize};
 
+pub use code::{AppCodeKey, NotOpened};
 pub use key::{AppSigningKey, KeyError};
 
 /// What a token says (RFC 7519). Kassa demands all of it.
