@@ -39,6 +39,9 @@ impl Ground {
         config.delivery = Delivery::Manual;
         let sandbox = Sandbox::start(config).await.expect("the sandbox starts");
         let recorder = Recorder::start(sandbox.base_url()).await;
+        let sink = format!("{}/sink", recorder.base_url());
+        let stripe = &sandbox.credentials().stripe.account;
+        sandbox.control().set_webhook(stripe, &sink);
         let mut accounts = seed::accounts(sandbox.credentials(), "").expect("the accounts");
         accounts.retain(|account| account.gateway == gateway);
         let mut deeds = Vec::new();

@@ -75,6 +75,11 @@ async fn wechat_v3_is_what_other_software_takes_it_for() {
     Box::pin(conforms(GatewayName::WechatV3)).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stripe_is_what_other_software_takes_it_for() {
+    Box::pin(conforms(GatewayName::Stripe)).await;
+}
+
 #[tokio::test]
 async fn wechat_v2_agrees_with_other_software() {
     agrees(GatewayName::WechatV2).await;
