@@ -1,6 +1,7 @@
 //! Lets our adapter do everything that it can once, over the recorder, so that other software can
 //! judge what it sent.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
@@ -9,7 +10,7 @@ use gateways::http::HttpClient;
 use gateways::registry::{self, Deps};
 use gateways::{AccountConfig, Gateway, PlaceOrder, PlaceRefund, PlacedOrder};
 use kassa::spec::account::AccountSpec;
-use kassa_core::payment::PrepayInfo;
+use kassa_core::payment::{BaiduOrder, PrepayInfo};
 use kassa_core::text::{PayerId, RefundReason, Subject};
 use kassa_core::{Clock, Currency, IdSource, Money};
 use sandbox::{Control, RefundOutcome};
@@ -139,6 +140,10 @@ impl<'a> Adapter<'a> {
             return_url: Some(self.sink()),
         };
         let placed = self.room.place(&order).await.expect("the order is placed");
+        if let Some(PrepayInfo::BaiduOrder(order)) = &placed.prepay {
+            let presented = self.control.present_baidu(&order_info(order));
+            presented.expect("the payer comes to the cashier");
+        }
         self.note_of(method.product, "place", placed.prepay);
         PlacedOrder {
             request_number: order.request_number,
@@ -209,4 +214,21 @@ fn shown(prepay: &PrepayInfo) -> Value {
         });
     }
     serde_json::to_value(prepay).expect("JSON")
+}
+
+/// What a smart program hands to Baidu's cashier.
+fn order_info(order: &BaiduOrder) -> BTreeMap<String, String> {
+    [
+        ("dealId", &order.deal_id),
+        ("appKey", &order.app_key),
+        ("totalAmount", &order.total_amount),
+        ("tpOrderId", &order.tp_order_id),
+        ("dealTitle", &order.deal_title),
+        ("signFieldsRange", &order.sign_fields_range),
+        ("rsaSign", &order.rsa_sign),
+        ("bizInfo", &order.biz_info),
+        ("notifyUrl", &order.notify_url),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.clone()))
+    .into()
 }

@@ -104,11 +104,6 @@ impl Ground {
     }
 }
 
-/// What a script is given that looks at vectors only.
-pub(crate) fn vectors_only(gateway: GatewayName) -> Value {
-    json!({ "vectors": vectors(gateway) })
-}
-
 /// The folder of the vectors that the room's own tests run.
 fn vectors(gateway: GatewayName) -> PathBuf {
     let rooms = binaries::root().join("crates/gateways/src");
@@ -121,7 +116,9 @@ async fn payment(app: &TestApp, account: &AccountSpec, turn: usize) -> Value {
     let gateway = account.gateway;
     let order = format!("{}-{turn}", account.code);
     let wish = Wish::over(account, &order, AMOUNT);
-    let Created { id, .. } = Box::pin(app.created(&wish)).await;
+    let created = Box::pin(app.created(&wish)).await;
+    app.open_cashier(&created).await;
+    let Created { id, .. } = created;
     let ingress = app.node().addresses().ingress;
     let slug = gateway.channel().slug();
     let code = &account.code;
