@@ -1,6 +1,7 @@
 //! Refunds: reserve, submit, settle; and the one place where facts change them.
 
 pub mod apply;
+mod console;
 mod create;
 mod external;
 mod find;
