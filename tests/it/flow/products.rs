@@ -76,15 +76,25 @@ async fn every_baidu_product_is_paid() {
     pay_over(code::BAIDU, &BAIDU, PaymentChannel::Baidu).await;
 }
 
+/// Whose refund notices are only a reason to ask.
+const HINTING: [(&str, PaymentChannel, PaymentMethod); 2] = [
+    (
+        code::WECHAT_V2,
+        PaymentChannel::WechatPay,
+        PaymentMethod::Jsapi,
+    ),
+    (
+        code::BAIDU,
+        PaymentChannel::Baidu,
+        PaymentMethod::MiniProgram,
+    ),
+];
+
 /// Refund notices that are only a reason to ask: the gateway's answers settle the refunds.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn refunds_whose_notices_prove_nothing_are_settled_by_the_gateways_answers() {
     let app = TestApp::start().await;
-    let (wechat, baidu) = (PaymentChannel::WechatPay, PaymentChannel::Baidu);
-    for (code, channel, method) in [
-        (code::WECHAT_V2, wechat, PaymentMethod::Jsapi),
-        (code::BAIDU, baidu, PaymentMethod::MiniProgram),
-    ] {
+    for (code, channel, method) in HINTING {
         let created = app
             .paid(&Wish::new(channel, method, code, "10.00").account(code))
             .await;
@@ -140,6 +150,32 @@ const UNIONPAY: [(PaymentMethod, Product); 4] = [
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_unionpay_product_is_paid() {
     pay_over(code::UNIONPAY, &UNIONPAY, PaymentChannel::Unionpay).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_repeated_notice_that_is_only_a_hint_asks_the_gateway_nothing_again() {
+    let app = TestApp::start().await;
+    for (code, channel, method) in HINTING {
+        let wish = Wish::new(channel, method, code, "10.00").account(code);
+        let created = app.paid(&wish).await;
+        let refund = app.refund(&created.id, code, "5.00").await.unwrap();
+        app.run_until_idle().await;
+        let outcome = RefundOutcome::Success;
+        app.control
+            .settle_refund(&refund.refund_id, outcome)
+            .unwrap();
+        app.settle().await;
+        let (asked, state) = (app.control.calls().len(), app.state(&created.id).await);
+        let notice = app.control.recorded_callbacks().pop().unwrap();
+        for _ in 0..2 {
+            let told = app.control.replay(notice.index).await.unwrap();
+            assert!(told.acknowledged, "{told:?}");
+            app.run_until_idle().await;
+        }
+        assert_eq!(app.control.calls().len(), asked, "{code}");
+        assert_eq!(app.state(&created.id).await, state);
+    }
+    app.finish().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

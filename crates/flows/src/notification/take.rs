@@ -42,6 +42,10 @@ pub async fn take_task(kassa: &Kassa, envelope: &Envelope) -> Result<Disposition
     let mut refunds = Vec::new();
     if translated.foreign.is_none() {
         let gateway = open.gateway.as_ref();
+        if may_ask(&translated) && is_in_inbox(kassa, &notification).await? {
+            count(gateway, NotificationStatus::AlreadyApplied);
+            return Ok(Disposition::Done);
+        }
         refunds = complete(kassa, gateway, &notification, &mut translated).await?;
     }
     let tx = kassa.store.begin().await?;
@@ -121,6 +125,19 @@ async fn apply_in_tx(
         NotificationStatus::AlreadyApplied
     };
     Ok((status, transaction_id))
+}
+
+/// Whether the gateway may have to be asked for more than the notification says.
+fn may_ask(translated: &Translated) -> bool {
+    translated.unnamed.is_some() || translated.is_to_be_asked || translated.refund.is_some()
+}
+
+/// Whether the notification was taken before: what a repeat would ask for was asked then. Two that come
+/// at once may both ask; the inbox's unique key still lets one of them apply the answers.
+async fn is_in_inbox(kassa: &Kassa, notification: &Notification) -> Result<bool, Error> {
+    let (account, key) = (notification.channel_account_id, &notification.key);
+    let found = kassa.store.find_notification_id(account, key).await?;
+    Ok(found.is_some())
 }
 
 /// Asks for what a notification leaves out, before any database transaction is open. What is known of

@@ -77,6 +77,15 @@ pub struct NotificationFilter {
 }
 
 impl Store {
+    /// The id under which a notification with this key was first put into the inbox.
+    pub async fn find_notification_id(
+        &self,
+        account: ChannelAccountId,
+        key: &str,
+    ) -> Result<Option<NotificationId>, StoreError> {
+        find_id(self.db(), account, key).await
+    }
+
     /// A page of the inbox, newest first.
     pub async fn list_notifications(
         &self,
@@ -149,9 +158,7 @@ impl Tx {
         account: ChannelAccountId,
         key: &str,
     ) -> Result<Option<NotificationId>, StoreError> {
-        let row = fetch_one(self.db(), "find a notification", by_key(account, key)).await?;
-        row.map(|row| RowReader::new(TABLE, &row.id).parse("id", &row.id))
-            .transpose()
+        find_id(self.db(), account, key).await
     }
 
     /// Writes what came of a notification.
@@ -182,6 +189,16 @@ impl Tx {
             .map_err(|error| StoreError::query(OPERATION, error))?;
         exactly_one(result.rows_affected, OPERATION)
     }
+}
+
+async fn find_id<C: ConnectionTrait>(
+    db: &C,
+    account: ChannelAccountId,
+    key: &str,
+) -> Result<Option<NotificationId>, StoreError> {
+    let row = fetch_one(db, "find a notification", by_key(account, key)).await?;
+    row.map(|row| RowReader::new(TABLE, &row.id).parse("id", &row.id))
+        .transpose()
 }
 
 pub(crate) fn by_key(account: ChannelAccountId, key: &str) -> Select<Entity> {
