@@ -1,7 +1,8 @@
 //! Limits: what an app allows a payer by each method, and what a user pays in a day.
 //!
 //! A day is one of the app's time zone. A payment counts on the day on which it is made; one that ends
-//! unpaid is taken out of that day again.
+//! unpaid is taken out of that day again, and one that is paid through another channel than it was
+//! made with counts for that channel, on the same day.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use kassa_core::app::App;
@@ -9,6 +10,7 @@ use kassa_core::id::LegId;
 use kassa_core::ledger::{Amount, Unit};
 use kassa_core::limits::{Daily, LimitKind, Refused, Spending};
 use kassa_core::money::Points;
+use kassa_core::payment::PaymentTransaction;
 use kassa_core::payment_config::PaymentConfig;
 use kassa_core::text::UserId;
 use runtime::store::{NewSpending, Spent, Tx};
@@ -100,6 +102,36 @@ pub fn check(config: &PaymentConfig, spendings: &[Spending]) -> Result<(), Error
         .try_for_each(|spending| spending.check(config).map_err(refusal))
 }
 
+/// What a user has used of a daily limit.
+#[derive(Debug, Clone, Copy)]
+struct Used {
+    daily: Daily,
+    minor: i64,
+    resets_at: Option<DateTime<Utc>>,
+}
+
+impl Used {
+    fn left_minor(self) -> i64 {
+        self.daily.max_minor.saturating_sub(self.minor).max(0)
+    }
+
+    /// Refuses what goes beyond it.
+    fn exceeded(self) -> Error {
+        self.figures().map_or_else(|error| error, Error::from)
+    }
+
+    fn figures(self) -> Result<LimitError, Error> {
+        let amount = |minor| Amount::of(self.daily.unit, minor).map_err(Error::internal);
+        Ok(LimitError::Exceeded {
+            limit: self.daily.kind,
+            max: amount(self.daily.max_minor)?,
+            used: amount(self.minor)?,
+            remaining: amount(self.left_minor())?,
+            resets_at: self.resets_at,
+        })
+    }
+}
+
 /// Counts the legs of a new payment towards the daily totals of its user. A leg that was counted before
 /// is not counted again. What has no daily limit, or no user, is not counted.
 ///
@@ -132,19 +164,75 @@ pub async fn spend_in_tx(
             daily,
             at,
         };
-        if let Spent::Above { used_minor } = tx.count_spending_in_tx(&spending).await? {
-            let amount = |minor| Amount::of(daily.unit, minor).map_err(Error::internal);
-            let exceeded = LimitError::Exceeded {
-                limit: daily.kind,
-                max: amount(daily.max_minor)?,
-                used: amount(used_minor)?,
-                remaining: amount(daily.max_minor.saturating_sub(used_minor).max(0))?,
-                resets_at: config.time_zone.day_end(at),
-            };
-            return Err(exceeded.into());
-        }
+        let spent = tx.count_spending_in_tx(&spending).await?;
+        refuse_above(config, spent, daily, at)?;
     }
     Ok(())
+}
+
+fn refuse_above(
+    config: &PaymentConfig,
+    spent: Spent,
+    daily: Daily,
+    made_at: DateTime<Utc>,
+) -> Result<(), Error> {
+    match spent {
+        Spent::New | Spent::Before => Ok(()),
+        Spent::Above { used_minor } => Err(Used {
+            daily,
+            minor: used_minor,
+            resets_at: config.time_zone.day_end(made_at),
+        }
+        .exceeded()),
+    }
+}
+
+/// Whether a leg that is to be paid another way may bring its new daily total above the limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Beyond {
+    /// It may not: nothing is paid yet.
+    Refused,
+    /// It may: the money is there.
+    Counted,
+}
+
+/// Counts the gateway's leg of an open payment towards the total of `payment.channel`, which has become
+/// another one, and no longer towards the one before. It stays on the day on which the payment was made.
+///
+/// Locks as [`spend_in_tx`] does.
+///
+/// # Errors
+/// [`LimitError::Exceeded`] unless it is [`Beyond::Counted`], [`Error::Store`].
+pub(crate) async fn recount_in_tx(
+    kassa: &Kassa,
+    tx: &Tx,
+    config: &PaymentConfig,
+    payment: &PaymentTransaction,
+    (leg, beyond): (LegId, Beyond),
+) -> Result<(), Error> {
+    let Some(user) = &payment.user_id else {
+        return Ok(());
+    };
+    let spending = Spending::External(payment.channel, payment.amount_by_gateway());
+    let (at, made_at) = (kassa.clock.now(), payment.created_at);
+    let daily = spending.daily(config);
+    let counted = daily.map(|daily| NewSpending {
+        leg,
+        app: &payment.app_id,
+        user,
+        day: config.time_zone.day_at(made_at),
+        daily,
+        at,
+    });
+    let max_minor = match (beyond, daily) {
+        (Beyond::Refused, Some(daily)) => daily.max_minor,
+        (Beyond::Refused, None) | (Beyond::Counted, _) => i64::MAX,
+    };
+    let recounted = tx.recount_spending_in_tx(leg, counted.as_ref(), max_minor, at);
+    match (recounted.await?, daily) {
+        (spent, Some(daily)) => refuse_above(config, spent, daily, made_at),
+        (_, None) => Ok(()),
+    }
 }
 
 /// Takes the legs of a payment that ended unpaid out of the daily totals again. Legs that are not

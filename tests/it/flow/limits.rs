@@ -9,7 +9,11 @@ use kassa_core::id::LegId;
 use kassa_core::limits::Spending;
 use kassa_core::text::UserId;
 use kassa_core::{Currency, Money};
-use tests::TestApp;
+use proto::v1::{self, PaymentChannel, PaymentMethod, PaymentStatus};
+use serde_json::json;
+use tests::{TestApp, Wish, reason};
+use tonic::Status;
+use tonic_types::StatusExt;
 
 fn cny(amount_minor: i64) -> Money {
     Money::try_new(amount_minor, Currency::CNY).unwrap()
@@ -128,5 +132,80 @@ async fn a_day_begins_at_midnight_of_the_apps_time_zone_also_when_clocks_change(
             .await
             .unwrap();
     }
+    app.finish().await;
+}
+
+/// A shop that takes 10.00 a day from each user through each of two channels.
+async fn two_channels() -> TestApp {
+    let app = TestApp::start().await;
+    let limit = json!({ "daily_max": "10.00" });
+    app.configure_payments(json!({ "channels": { "WECHAT_PAY": limit, "ALIPAY": limit } }))
+        .await;
+    app
+}
+
+fn retry_over(id: &str, request_id: &str, channel: PaymentChannel) -> v1::RetryPaymentRequest {
+    v1::RetryPaymentRequest {
+        transaction_id: id.to_owned(),
+        request_id: request_id.to_owned(),
+        payment_channel: channel.into(),
+        payment_method: PaymentMethod::Qr.into(),
+        ..Default::default()
+    }
+}
+
+fn wechat(order: &str, amount: &str) -> Wish {
+    Wish::new(PaymentChannel::WechatPay, PaymentMethod::Qr, order, amount)
+}
+
+/// The day's limit of the channel has this much left.
+fn assert_above(refused: &Status, remaining: &str) {
+    assert_eq!(reason(refused), "LIMIT_EXCEEDED", "{refused:?}");
+    let figures = refused.get_details_error_info().unwrap().metadata;
+    assert_eq!(figures["limit"], "CHANNEL_DAILY");
+    assert_eq!(figures["remaining"], remaining);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_retry_through_another_channel_counts_for_that_one_and_no_longer_for_the_first() {
+    let app = two_channels().await;
+    let created = app.created(&wechat("tea", "8.00")).await;
+    let over_alipay = retry_over(&created.id, "again", PaymentChannel::Alipay);
+    for _ in 0..2 {
+        app.retry(over_alipay.clone()).await.unwrap();
+    }
+    let above = app.create(&Wish::alipay_qr("bun", "2.01")).await;
+    assert_above(&above.unwrap_err(), "2.00");
+    app.created(&wechat("cake", "10.00")).await;
+
+    let back = retry_over(&created.id, "back", PaymentChannel::WechatPay);
+    assert_above(&app.retry(back).await.unwrap_err(), "0.00");
+    let payment = app.payment(&created.id).await;
+    assert_eq!(payment.payment_channel(), PaymentChannel::Alipay);
+    assert_eq!(payment.status(), PaymentStatus::PendingPayment);
+    assert_eq!(app.attempts(&created.id).await.len(), 2);
+    // What ends unpaid is free again where it was counted last.
+    app.close(&created.id).await.unwrap();
+    app.created(&Wish::alipay_qr("bread", "10.00")).await;
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_paid_by_the_order_before_the_retry_counts_for_that_orders_channel() {
+    let app = two_channels().await;
+    let created = app.created(&wechat("tea", "8.00")).await;
+    // The payer pays, and nobody has told us when the retry is asked for.
+    app.pay(&created).await;
+    let over_alipay = retry_over(&created.id, "again", PaymentChannel::Alipay);
+    let refused = app.retry(over_alipay).await.unwrap_err();
+    assert_eq!(reason(&refused), "ORDER_ALREADY_PAID");
+    app.settle().await;
+    let paid = app.payment(&created.id).await;
+    assert_eq!(paid.payment_channel(), PaymentChannel::WechatPay);
+    assert_above(
+        &app.create(&wechat("cake", "2.01")).await.unwrap_err(),
+        "2.00",
+    );
+    app.created(&Wish::alipay_qr("bread", "10.00")).await;
     app.finish().await;
 }

@@ -336,9 +336,12 @@ async fn save_in_tx(
     let mut payment = changed_payment(kassa, locked.get(), attempt, &applied, fact);
     match applied.state.status {
         PaymentStatus::PaidSuccess => {
+            let is_another = locked.get().current_attempt_id != Some(attempt.id);
+            if is_another {
+                legs::switch_in_tx(kassa, tx, locked.get(), &payment, attempt.leg_id).await?;
+            }
             legs::pay_in_tx(kassa, tx, &payment, attempt).await?;
-            if locked.get().current_attempt_id != Some(attempt.id) {
-                legs::update_method_in_tx(tx, &payment, attempt.leg_id).await?;
+            if is_another {
                 // The newer order is of no use any more, and can still be paid: it is ended soon.
                 tx.schedule_open_attempts_in_tx(payment.id, kassa.clock.now())
                     .await?;

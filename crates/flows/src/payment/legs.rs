@@ -13,6 +13,7 @@ use kassa_core::wallet::WalletKey;
 use runtime::store::{Movement, NewHold, Tx};
 
 use super::apply::booking;
+use crate::limits::Beyond;
 use crate::wallet::{self, top_up};
 use crate::{Error, Kassa, limits};
 
@@ -141,6 +142,27 @@ pub(super) async fn update_method_in_tx(
             .await?;
     }
     Ok(())
+}
+
+/// The gateway's leg was paid another way than the payment said `before`: the leg says how, and what it
+/// counts for in limits, counts for its channel.
+pub(super) async fn switch_in_tx(
+    kassa: &Kassa,
+    tx: &Tx,
+    before: &PaymentTransaction,
+    payment: &PaymentTransaction,
+    leg_id: LegId,
+) -> Result<(), Error> {
+    update_method_in_tx(tx, payment, leg_id).await?;
+    // What had ended counts no more, and late money is not the payer's spending of that day.
+    if before.channel == payment.channel || !before.status.is_pending() {
+        return Ok(());
+    }
+    top_up::lock_wallet_in_tx(kassa, tx, payment).await?;
+    let app = tx.find_app_in_tx(&payment.app_id).await?;
+    let policies = app.map(|app| app.policies).unwrap_or_default();
+    let leg = (leg_id, Beyond::Counted);
+    limits::recount_in_tx(kassa, tx, &policies.payment_config, payment, leg).await
 }
 
 /// The gateway's leg is paid in another way than before.

@@ -32,6 +32,7 @@ use super::{
 };
 use crate::audit::{self, Action};
 use crate::event::record_payment_event_in_tx;
+use crate::limits::Beyond;
 use crate::synchronise::plan_attempt;
 use crate::{Error, Kassa, limits};
 
@@ -50,7 +51,7 @@ const LEFT_MIN: TimeDelta = EXPIRY_MIN;
 /// # Errors
 /// [`Error::NotFound`], [`Error::InvalidInput`], [`Error::IdempotencyMismatch`],
 /// [`Error::OrderAlreadyPaid`], [`Error::PaymentState`], [`Error::NoChannelAccount`],
-/// [`Error::AmountOutsideLimits`], [`Error::GatewayRefused`], which ends the payment;
+/// [`Error::AmountOutsideLimits`], [`Error::Limit`], [`Error::GatewayRefused`], which ends the payment;
 /// [`Error::RequestInFlight`] while another order of the payment is on its way;
 /// [`Error::OutcomeUnknown`] where a gateway's word cannot be had now: the same request may be sent
 /// again.
@@ -145,7 +146,7 @@ async fn write_down(kassa: &Kassa, app: &App, request: &RetryPayment) -> Result<
     let attempt = plan.attempt(kassa, current.get(), retry, expires_at);
     let channel = plan.account.channel();
     tx.insert_attempt_in_tx(&attempt).await?;
-    save_in_tx(kassa, &tx, payment, &plan, &attempt).await?;
+    save_in_tx(kassa, &tx, app, payment, (&plan, &attempt)).await?;
     audit::record_in_tx(kassa, &tx, action(app, request, &plan, &attempt)).await?;
     tx.commit().await?;
     metrics::counter!("kassa_payments_retried_total", "channel" => channel.as_str()).increment(1);
@@ -181,9 +182,9 @@ fn refusal(payment: &PaymentTransaction, wanted: &'static str) -> Error {
 async fn save_in_tx(
     kassa: &Kassa,
     tx: &Tx,
+    app: &App,
     locked: Locked<PaymentTransaction>,
-    plan: &Plan,
-    attempt: &Attempt,
+    (plan, attempt): (&Plan, &Attempt),
 ) -> Result<(), Error> {
     let before = locked.get().clone();
     let Decision::Applied(Applied { state, event, .. }) =
@@ -191,7 +192,7 @@ async fn save_in_tx(
     else {
         return Err(Error::internal("a pending payment that cannot be retried"));
     };
-    let version = before.version;
+    let (version, channel) = (before.version, before.channel);
     let mut payment = PaymentTransaction {
         status: state.status,
         client_ip: plan.client_ip,
@@ -204,6 +205,11 @@ async fn save_in_tx(
     };
     legs::set_method(&mut payment, plan.account.channel(), attempt.method);
     legs::update_method_in_tx(tx, &payment, attempt.leg_id).await?;
+    if payment.channel != channel {
+        let config = &app.policies.payment_config;
+        let leg = (attempt.leg_id, Beyond::Refused);
+        limits::recount_in_tx(kassa, tx, config, &payment, leg).await?;
+    }
     legs::extend_in_tx(tx, &payment).await?;
     record_payment_event_in_tx(kassa, tx, &mut payment, event).await?;
     payment.version = version;
@@ -279,7 +285,6 @@ impl Plan {
         if !found.is_empty() {
             return Err(Error::InvalidInput(found));
         }
-        // The day's total stays with the channel that the payment was created with.
         let config = &app.policies.payment_config;
         limits::check(config, &[Spending::External(channel, current.amount)])?;
         let code = request.channel_account.as_ref();

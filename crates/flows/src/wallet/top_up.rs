@@ -33,6 +33,18 @@ fn wallet_of(payment: &PaymentTransaction) -> Option<WalletKey> {
     })
 }
 
+/// Locks the wallet of a top-up: whoever locks daily totals before the top-up is booked needs it first.
+pub(crate) async fn lock_wallet_in_tx(
+    kassa: &Kassa,
+    tx: &Tx,
+    payment: &PaymentTransaction,
+) -> Result<(), Error> {
+    if let Some(key) = wallet_of(payment) {
+        let _wallet = lock_in_tx(kassa, tx, &key).await?;
+    }
+    Ok(())
+}
+
 /// Books what a paid payment moves, and for a top-up its credit too.
 pub(crate) async fn book_paid_in_tx(
     kassa: &Kassa,

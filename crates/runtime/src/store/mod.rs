@@ -74,7 +74,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub use anomaly::AnomalyFilter;
 pub use audit::{AUDIT_BREAKS_MAX, AuditBreak, AuditFault, AuditRecord, AuditReport, NewAudit};
 pub use channel_account::SealedAccount;
-pub use daily::{NewSpending, Spent};
+pub use daily::{DailyTotal, NewSpending, Spent};
 pub use error::StoreError;
 pub use ledger::{
     Balances, BooksReport, DIFFERENCES_MAX, Difference, Movement, NewHold, Posted, StatementEntry,
