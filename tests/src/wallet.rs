@@ -80,6 +80,21 @@ impl Wish {
         wish
     }
 
+    /// By these channels as far as each can pay, in this order.
+    pub fn by_priority(order: &str, amount: &str, channels: &[PaymentChannel]) -> Self {
+        let mut wish = if channels.contains(&PaymentChannel::WechatPay) {
+            Self::wechat_jsapi(order, amount)
+        } else {
+            Self::balance(order, amount)
+        };
+        wish.0.payment_channel = 0;
+        if !channels.contains(&PaymentChannel::WechatPay) {
+            wish.0.payment_method = 0;
+        }
+        wish.0.allocation_priority = channels.iter().copied().map(i32::from).collect();
+        wish
+    }
+
     /// Of this user.
     #[must_use]
     pub fn user(mut self, user: &str) -> Self {
@@ -136,6 +151,28 @@ impl TestApp {
     pub async fn fill_points(&self, user: &str, amount: &str) {
         let amount = Points::parse(amount).expect("points");
         self.fill(user, amount.into()).await;
+    }
+
+    /// `DebitWallet` of money, once for each user and amount.
+    pub async fn debit(&self, user: &str, amount: &str) {
+        let request = v1::DebitWalletRequest {
+            request_id: format!("debit-{user}-{amount}"),
+            user_id: user.to_owned(),
+            amount: Some(v1::debit_wallet_request::Amount::Money(money(amount))),
+            reason: "spent".to_owned(),
+        };
+        let answer = self.shop.wallets().debit_wallet(request).await;
+        answer.expect("it is there");
+    }
+
+    /// `FreezeWallet`.
+    pub async fn freeze(&self, user: &str) {
+        let request = v1::FreezeWalletRequest {
+            user_id: user.to_owned(),
+            reason: "the phone was lost".to_owned(),
+        };
+        let answer = self.shop.wallets().freeze_wallet(request).await;
+        answer.expect("it can be frozen");
     }
 
     /// What a user of the shop can spend, and what is held: `80.00 CNY`, `held 10.00 CNY`, and so on.

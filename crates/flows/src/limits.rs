@@ -13,7 +13,7 @@ use kassa_core::money::Points;
 use kassa_core::payment::PaymentTransaction;
 use kassa_core::payment_config::PaymentConfig;
 use kassa_core::text::UserId;
-use runtime::store::{NewSpending, Spent, Tx};
+use runtime::store::{DailyTotal, NewSpending, Spent, Tx};
 
 use crate::{Error, Kassa, Reason};
 
@@ -104,19 +104,25 @@ pub fn check(config: &PaymentConfig, spendings: &[Spending]) -> Result<(), Error
 
 /// What a user has used of a daily limit.
 #[derive(Debug, Clone, Copy)]
-struct Used {
+pub(crate) struct Used {
     daily: Daily,
     minor: i64,
     resets_at: Option<DateTime<Utc>>,
 }
 
 impl Used {
-    fn left_minor(self) -> i64 {
+    /// What is left of it, in minor units.
+    pub(crate) fn left_minor(self) -> i64 {
         self.daily.max_minor.saturating_sub(self.minor).max(0)
     }
 
+    /// Whether what is left bears the spending that was asked about.
+    pub(crate) fn is_enough(self) -> bool {
+        self.daily.amount_minor <= self.left_minor()
+    }
+
     /// Refuses what goes beyond it.
-    fn exceeded(self) -> Error {
+    pub(crate) fn exceeded(self) -> Error {
         self.figures().map_or_else(|error| error, Error::from)
     }
 
@@ -130,6 +136,37 @@ impl Used {
             resets_at: self.resets_at,
         })
     }
+}
+
+/// What a user has used of the daily limit that `spending` counts towards, if there is one, as if the
+/// legs `without` counted nothing. Nothing is locked: it may be more a moment later.
+///
+/// # Errors
+/// [`Error::Store`].
+pub(crate) async fn used(
+    kassa: &Kassa,
+    app: &App,
+    user: &UserId,
+    spending: Spending,
+    without: &[LegId],
+) -> Result<Option<Used>, Error> {
+    let config = &app.policies.payment_config;
+    let Some(daily) = spending.daily(config) else {
+        return Ok(None);
+    };
+    let now = kassa.clock.now();
+    let total = DailyTotal {
+        app: app.id.as_str(),
+        user: user.as_str(),
+        method: daily.method,
+        unit: daily.unit.code(),
+        day: &config.time_zone.day_at(now).to_string(),
+    };
+    Ok(Some(Used {
+        minor: kassa.store.daily_used(total, without).await?,
+        resets_at: config.time_zone.day_end(now),
+        daily,
+    }))
 }
 
 /// Counts the legs of a new payment towards the daily totals of its user. A leg that was counted before

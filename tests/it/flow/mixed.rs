@@ -190,15 +190,12 @@ async fn a_balance_payment_is_paid_when_it_is_answered_and_a_repeat_pays_nothing
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn by_priority_points_and_balance_pay_what_they_can_and_the_gateway_the_rest() {
     let app = shop().await;
-    let mut wish = Wish::wechat_jsapi("tea", "150.00");
-    wish.0.payment_channel = 0;
-    wish.0.allocation_priority = [
+    let channels = [
         PaymentChannel::Points,
         PaymentChannel::Balance,
         PaymentChannel::WechatPay,
-    ]
-    .map(i32::from)
-    .to_vec();
+    ];
+    let wish = Wish::by_priority("tea", "150.00", &channels);
     let created = app.created(&wish).await;
     let amounts: Vec<_> = created
         .transaction

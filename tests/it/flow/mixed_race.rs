@@ -72,10 +72,7 @@ async fn of_two_hundred_points_payments_at_once_exactly_the_hundred_that_are_the
 async fn one_request_for_all_of_a_wallet_sent_twenty_times_at_once_is_one_payment() {
     let app = shop().await;
     app.fill_balance("user-1", "10.00").await;
-    let mut wish = Wish::balance("o-1", "10.00");
-    wish.0.payment_channel = 0;
-    wish.0.payment_method = 0;
-    wish.0.allocation_priority = vec![PaymentChannel::Balance.into()];
+    let wish = Wish::by_priority("o-1", "10.00", &[PaymentChannel::Balance]);
     let (paid, refused) = all_at_once(&app, vec![wish; 20]).await;
     assert!(refused.is_empty(), "{refused:?}");
     assert!(paid.iter().all(|created| created.id == paid[0].id));

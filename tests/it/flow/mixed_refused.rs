@@ -3,8 +3,6 @@
 
 use std::collections::HashMap;
 
-use kassa_core::text::UserId;
-use kassa_core::wallet::{Wallet, WalletKey, WalletStatus};
 use proto::v1::{self, PaymentChannel, PaymentMethod};
 use serde_json::json;
 use tests::business::refund_request;
@@ -141,30 +139,10 @@ async fn limits_and_a_frozen_wallet_refuse() {
     assert_eq!(reason(&above), "LIMIT_EXCEEDED");
     assert_eq!(figures(&above)["remaining"], "0.00");
     assert_eq!(app.purse("rich").await[0], "15.00 CNY");
-    freeze(&app, "rich").await;
+    app.freeze("rich").await;
     let frozen = app.create(&Wish::points("four", "1.00").user("rich")).await;
     assert_eq!(reason(&frozen.unwrap_err()), "WALLET_FROZEN");
     app.finish().await;
-}
-
-async fn freeze(app: &TestApp, user: &str) {
-    let (kassa, key) = (
-        app.kassa(),
-        WalletKey {
-            app_id: app.shop.app.clone(),
-            user_id: UserId::try_new(user).unwrap(),
-        },
-    );
-    let tx = kassa.store.begin().await.unwrap();
-    let keys = [key];
-    let wallets = tx.lock_wallets_in_tx(&keys, &kassa.ids, kassa.clock.now());
-    let wallet = wallets.await.unwrap().remove(0);
-    let frozen = Wallet {
-        status: WalletStatus::Frozen,
-        ..wallet.get().clone()
-    };
-    tx.update_wallet_in_tx(wallet, frozen).await.unwrap();
-    tx.commit().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

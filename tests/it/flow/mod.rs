@@ -14,6 +14,7 @@ mod limits;
 mod mixed;
 mod mixed_race;
 mod mixed_refused;
+mod mixed_replaced;
 mod order;
 mod password;
 mod products;

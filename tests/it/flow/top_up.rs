@@ -32,16 +32,6 @@ fn figures(balance: &v1::MoneyBalance) -> [String; 3] {
     ]
 }
 
-async fn spend(app: &TestApp, amount: &str) {
-    let request = v1::DebitWalletRequest {
-        request_id: format!("spend-{amount}"),
-        user_id: "user-1".to_owned(),
-        amount: Some(v1::debit_wallet_request::Amount::Money(money(amount))),
-        reason: "spent".to_owned(),
-    };
-    app.shop.wallets().debit_wallet(request).await.unwrap();
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_top_up_credits_the_wallet_once_however_often_its_payment_is_told() {
     let app = TestApp::start().await;
@@ -85,7 +75,7 @@ async fn a_refund_of_a_top_up_takes_from_the_wallet_what_it_gives_back() {
         app.bookings(&created.id).await,
         ["PAYMENT", "REFUND", "TOP_UP", "TOP_UP_REFUND"]
     );
-    spend(&app, "15.00").await;
+    app.debit("user-1", "15.00").await;
     let refused = app.refund(&created.id, "rest", "20.00").await.unwrap_err();
     assert_eq!(reason(&refused), "INSUFFICIENT_FUNDS");
     let payment = app.payment(&created.id).await;
@@ -125,7 +115,7 @@ async fn a_refund_of_a_top_up_that_fails_gives_the_wallet_free() {
 async fn a_top_up_given_back_at_the_console_after_it_was_spent_overdraws_nothing() {
     let app = TestApp::start().await;
     let created = app.paid(&top_up("up", "30.00")).await;
-    spend(&app, "25.00").await;
+    app.debit("user-1", "25.00").await;
     let number = app.number(&created.id).await;
     app.control.refund_at_console(&number, 3_000, None).unwrap();
     app.settle().await;

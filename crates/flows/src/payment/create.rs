@@ -14,6 +14,7 @@ use runtime::store::StoreError;
 use serde_json::json;
 use tokio::time::{Instant, timeout_at};
 
+use super::means::Means;
 use super::new::NewPayment;
 use super::{CreatePayment, LegsWanted, PaymentView, close, place, remaining, shares};
 use crate::audit::Action;
@@ -53,25 +54,18 @@ pub async fn create(
     if let Some(missing) = request.top_up_violation() {
         return Err(Error::InvalidInput(vec![missing]));
     }
-    let shares = match shares(kassa, app, &request).await {
-        Ok(shares) => shares,
+    // What a refusal leaves is what was there before: an open payment of the same order is closed only
+    // for one that nothing known now is against. After that only what others do at the same time, and
+    // the gateway, can refuse it.
+    let replaced = replaced(kassa, app, &request).await?;
+    let (shares, account) = match Box::pin(plan(kassa, app, &request, &replaced)).await {
+        Ok(plan) => plan,
         Err(refusal) => {
             // The same request may have taken a moment ago what is missing now.
             return made_before(kassa, app, &request, (&fingerprint, ends_at), refusal).await;
         }
     };
-    let gateway = shares.iter().find(|share| !share.channel.is_internal());
-    let account = match gateway {
-        Some(share) => {
-            let (wanted, code) = (
-                (share.channel, share.amount),
-                request.channel_account.as_ref(),
-            );
-            Some(choose_account(kassa, app, wanted, code, None)?)
-        }
-        None => None,
-    };
-    timeout_at(ends_at, supersede(kassa, app, &request))
+    timeout_at(ends_at, supersede(kassa, app, &request, replaced))
         .await
         .unwrap_or(Err(Error::RequestInFlight))?;
     let plan = (shares.as_slice(), account.as_ref());
@@ -90,9 +84,39 @@ pub async fn create(
     with_remaining(kassa, view).await
 }
 
-/// Which channels pay how much: allowed by the app's limits, and with the payer's password where the
-/// balance pays.
-async fn shares(kassa: &Kassa, app: &App, request: &CreatePayment) -> Result<Vec<Share>, Error> {
+/// Which channels pay how much, and through which account the gateway's does: what the payer has left
+/// once the payments `replaced` have ended bears it.
+async fn plan(
+    kassa: &Kassa,
+    app: &App,
+    request: &CreatePayment,
+    replaced: &[PaymentTransaction],
+) -> Result<(Vec<Share>, Option<ChannelAccount>), Error> {
+    let means = Means::new(kassa, app, request, replaced);
+    let shares = shares(kassa, app, request, &means).await?;
+    let gateway = shares.iter().find(|share| !share.channel.is_internal());
+    let account = match gateway {
+        Some(share) => {
+            let (wanted, code) = (
+                (share.channel, share.amount),
+                request.channel_account.as_ref(),
+            );
+            Some(choose_account(kassa, app, wanted, code, None)?)
+        }
+        None => None,
+    };
+    means.check(&shares).await?;
+    Ok((shares, account))
+}
+
+/// Which channels pay how much: allowed by the app's limits for one payment, and with the payer's
+/// password where the balance pays.
+async fn shares(
+    kassa: &Kassa,
+    app: &App,
+    request: &CreatePayment,
+    means: &Means<'_>,
+) -> Result<Vec<Share>, Error> {
     let named = shares::named(app, request)?;
     let config = &app.policies.payment_config;
     let check = |shares: &[Share]| {
@@ -110,7 +134,7 @@ async fn shares(kassa: &Kassa, app: &App, request: &CreatePayment) -> Result<Vec
     }
     match (named, &request.legs) {
         (None, LegsWanted::ByPriority(channels)) => {
-            let found = shares::by_priority(kassa, app, request, channels).await?;
+            let found = shares::by_priority(means, config, request.amount, channels).await?;
             check(&found)?;
             Ok(found)
         }
@@ -172,26 +196,39 @@ async fn made_before(
     }
 }
 
-/// A paid payment for the same order is a refusal, also one that was paid late, until its money has gone
-/// back; an open one is closed first, and is a refusal if it turns out to be paid.
-async fn supersede(kassa: &Kassa, app: &App, request: &CreatePayment) -> Result<(), Error> {
-    for _ in 0..SUPERSEDE_TRIES {
-        let others: Vec<_> = kassa
-            .store
-            .list_payments_of_order(&app.id, &request.business_order_id)
-            .await?
-            .into_iter()
-            .filter(|other| other.request_id != request.request_id)
-            .collect();
-        for paid in others.iter().filter(|other| other.status.is_paid()) {
-            if !was_late_and_given_back(kassa, paid).await? {
-                return Err(already_paid(paid));
-            }
+/// The open payments of the same order, which the new one takes the place of. A paid payment is a
+/// refusal, also one that was paid late, until its money has gone back.
+async fn replaced(
+    kassa: &Kassa,
+    app: &App,
+    request: &CreatePayment,
+) -> Result<Vec<PaymentTransaction>, Error> {
+    let mut others = kassa
+        .store
+        .list_payments_of_order(&app.id, &request.business_order_id)
+        .await?;
+    others.retain(|other| other.request_id != request.request_id);
+    for paid in others.iter().filter(|other| other.status.is_paid()) {
+        if !was_late_and_given_back(kassa, paid).await? {
+            return Err(already_paid(paid));
         }
-        let Some(open) = others.into_iter().find(|other| other.status.is_pending()) else {
+    }
+    others.retain(|other| other.status.is_pending());
+    Ok(others)
+}
+
+/// Closes the open payments of the same order; one that turns out to be paid is a refusal.
+async fn supersede(
+    kassa: &Kassa,
+    app: &App,
+    request: &CreatePayment,
+    mut open: Vec<PaymentTransaction>,
+) -> Result<(), Error> {
+    for _ in 0..SUPERSEDE_TRIES {
+        let Some(other) = open.pop() else {
             return Ok(());
         };
-        let ended = Box::pin(close::close_payment(kassa, open)).await?;
+        let ended = Box::pin(close::close_payment(kassa, other)).await?;
         if ended.status.is_paid() {
             return Err(already_paid(&ended));
         }
@@ -202,8 +239,13 @@ async fn supersede(kassa: &Kassa, app: &App, request: &CreatePayment) -> Result<
                 wanted: "an open payment of this order cannot be closed; see its anomalies",
             });
         }
+        open = replaced(kassa, app, request).await?;
     }
-    Err(Error::RequestInFlight)
+    if open.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::RequestInFlight)
+    }
 }
 
 /// Money that came too late and went back whole has paid nothing.

@@ -39,7 +39,7 @@ fn held_until(expires_at: DateTime<Utc>) -> DateTime<Utc> {
 }
 
 /// What a leg takes out of the wallet.
-fn amount_of(leg: &Leg) -> Amount {
+pub(super) fn amount_of(leg: &Leg) -> Amount {
     match leg.points {
         Some(points) => Amount::Points(points.points),
         None => Amount::Money(leg.amount),

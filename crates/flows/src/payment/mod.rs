@@ -7,6 +7,7 @@ mod find;
 mod leg_error;
 pub(crate) mod legs;
 mod list;
+mod means;
 mod new;
 pub(crate) mod place;
 mod prepay;

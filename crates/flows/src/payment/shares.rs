@@ -7,11 +7,12 @@ use kassa_core::limits::Spending;
 use kassa_core::money::{MoneyError, Points};
 use kassa_core::payment::{LegPoints, Share, Source, allocate};
 use kassa_core::payment_config::{PaymentConfig, PointsConfig};
-use kassa_core::wallet::WalletKey;
 use kassa_core::{Currency, Money};
 
+use super::means::Means;
 use super::{CreatePayment, LegError, LegWanted, LegsWanted, TOP_UP};
-use crate::{Error, Kassa};
+use crate::Error;
+use crate::limits::Used;
 
 /// The shares that a request names, checked without looking at a wallet; `None` if they are to be found
 /// by priority.
@@ -167,92 +168,86 @@ fn unit_mismatch(expected: Currency, found: Currency) -> Error {
 }
 
 /// Finds the shares of a request that names an order of channels only: wallets pay what is in them, as
-/// far as the app's limits for one payment allow.
+/// far as the app's limits for one payment and for the day allow.
+///
+/// # Errors
+/// [`Error::Limit`] if a daily limit leaves too little, [`Error::InsufficientFunds`].
 pub(super) async fn by_priority(
-    kassa: &Kassa,
-    app: &App,
-    request: &CreatePayment,
+    means: &Means<'_>,
+    config: &PaymentConfig,
+    amount: Money,
     channels: &[Channel],
 ) -> Result<Vec<Share>, Error> {
-    let config = &app.policies.payment_config;
     let mut sources = Vec::with_capacity(channels.len());
+    let mut reached = None;
     for channel in channels {
         let source = if !channel.is_internal() {
-            Some(Source::Gateway(*channel))
+            Some((Source::Gateway(*channel), None))
         } else if *channel == Channel::Points {
-            points(kassa, app, request, config).await?
+            points(means, config, amount).await?
         } else {
-            balance(kassa, app, request, config).await?
+            balance(means, config, amount).await?
         };
-        sources.extend(source);
+        if let Some((source, limit)) = source {
+            sources.push(source);
+            reached = reached.or(limit);
+        }
     }
-    let (shares, left) = allocate(request.amount, &sources).map_err(Error::internal)?;
+    let (shares, left) = allocate(amount, &sources).map_err(Error::internal)?;
     if left.is_zero() {
         return Ok(shares);
     }
-    let available = request.amount.checked_sub(left).map_err(Error::internal)?;
-    let user_id = request.user_id.as_ref().map(ToString::to_string);
-    Err(Error::InsufficientFunds {
-        user_id: user_id.unwrap_or_default(),
-        available: Amount::Money(available),
-    })
+    let available = amount.checked_sub(left).map_err(Error::internal)?;
+    Err(reached.map_or_else(|| means.shortage(Amount::Money(available)), Used::exceeded))
 }
 
-/// What there is of a unit in the payer's wallet, in minor units.
-async fn available(
-    kassa: &Kassa,
-    app: &App,
-    request: &CreatePayment,
-    unit: Unit,
-) -> Result<i64, Error> {
-    let Some(user_id) = request.user_id.clone() else {
-        return Ok(0);
-    };
-    let wallet = WalletKey {
-        app_id: app.id.clone(),
-        user_id,
-    };
-    let balances = kassa.store.balances(&wallet.account(unit)).await?;
-    Ok(balances.available_minor().max(0))
-}
+/// A wallet as a source, and the daily limit where that is what bounds it.
+type WalletSource = Option<(Source, Option<Used>)>;
 
 async fn balance(
-    kassa: &Kassa,
-    app: &App,
-    request: &CreatePayment,
+    means: &Means<'_>,
     config: &PaymentConfig,
-) -> Result<Option<Source>, Error> {
-    let (limits, currency) = (&config.balance, request.amount.currency());
+    amount: Money,
+) -> Result<WalletSource, Error> {
+    let (limits, currency) = (&config.balance, amount.currency());
     if !limits.is_enabled || limits.currency != currency {
         return Ok(None);
     }
-    let there = available(kassa, app, request, Unit::Currency(currency)).await?;
-    let most = limits
-        .amount_max
-        .map_or(there, |max| there.min(max.amount_minor()));
-    Ok(Some(Source::Balance {
+    let there = means.available_minor(Unit::Currency(currency)).await?;
+    let used = means.used(Spending::Balance(amount)).await?;
+    let (most, limit) = bounded(there, limits.amount_max.map(Money::amount_minor), used);
+    let source = Source::Balance {
         least: limits.amount_min,
         most: Money::try_new(most, currency).map_err(Error::internal)?,
-    }))
+    };
+    Ok(Some((source, limit)))
 }
 
 async fn points(
-    kassa: &Kassa,
-    app: &App,
-    request: &CreatePayment,
+    means: &Means<'_>,
     config: &PaymentConfig,
-) -> Result<Option<Source>, Error> {
+    amount: Money,
+) -> Result<WalletSource, Error> {
     let limits = &config.points;
-    if !limits.is_enabled || limits.rate.currency() != request.amount.currency() {
+    if !limits.is_enabled || limits.rate.currency() != amount.currency() {
         return Ok(None);
     }
-    let there = available(kassa, app, request, Unit::Points).await?;
-    let most = limits
-        .max_per_order
-        .map_or(there, |max| there.min(max.minor()));
-    Ok(Some(Source::Points {
+    let there = means.available_minor(Unit::Points).await?;
+    let used = means.used(Spending::Points(Points::zero())).await?;
+    let (most, limit) = bounded(there, limits.max_per_order.map(Points::minor), used);
+    let source = Source::Points {
         least: limits.min,
         most: Points::try_new(most).map_err(Error::internal)?,
         rate: limits.rate,
-    }))
+    };
+    Ok(Some((source, limit)))
+}
+
+/// What a wallet pays at most of one payment, and the daily limit if that allows the least.
+fn bounded(there: i64, max: Option<i64>, used: Option<Used>) -> (i64, Option<Used>) {
+    let most = max.map_or(there, |max| there.min(max));
+    match used.filter(|used| used.left_minor() < most) {
+        Some(used) => (used.left_minor(), Some(used)),
+        None => (most, None),
+    }
 }

@@ -35,7 +35,11 @@ pub(super) async fn lock_in_tx(
     wallet.ok_or_else(|| Error::internal("a wallet was not locked"))
 }
 
-pub(super) fn refuse_frozen(wallet: &Wallet) -> Result<(), Error> {
+/// Refuses to take anything out of a frozen wallet.
+///
+/// # Errors
+/// [`Error::WalletFrozen`].
+pub(crate) fn refuse_frozen(wallet: &Wallet) -> Result<(), Error> {
     match wallet.status {
         WalletStatus::Active => Ok(()),
         WalletStatus::Frozen => Err(Error::WalletFrozen {

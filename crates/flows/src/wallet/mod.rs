@@ -18,7 +18,7 @@ pub(crate) mod top_up;
 mod transfer;
 mod view;
 
-pub(crate) use book::{book_in_tx, lock_for_spending_in_tx};
+pub(crate) use book::{book_in_tx, lock_for_spending_in_tx, refuse_frozen};
 pub use credit::credit;
 pub use debit::debit;
 pub use entries::{ListEntries, list_entries};
