@@ -44,6 +44,8 @@ codes! {
         PasswordChanged = "password.changed",
         /// A user set a new payment password with a one-time code.
         PasswordReset = "password.reset",
+        /// A payment password was tried in vain too often: it is locked for a while.
+        PasswordLocked = "password.locked",
         /// Money did not come as agreed: people, or the app's policy, have to decide about it.
         AnomalyOpened = "anomaly.opened",
         /// An anomaly was dealt with.

@@ -110,9 +110,10 @@ fn resource_of(kind: EventKind) -> (&'static str, &'static str) {
         | EventKind::WalletFrozen
         | EventKind::WalletUnfrozen => ("wallet", ".payment.v1.Wallet"),
         EventKind::PasswordCodeRequested => ("password_code", ".payment.v1.PasswordCode"),
-        EventKind::PasswordSet | EventKind::PasswordChanged | EventKind::PasswordReset => {
-            ("payment_password", ".payment.v1.PaymentPasswordStatus")
-        }
+        EventKind::PasswordSet
+        | EventKind::PasswordChanged
+        | EventKind::PasswordReset
+        | EventKind::PasswordLocked => ("payment_password", ".payment.v1.PaymentPasswordStatus"),
         EventKind::AnomalyOpened | EventKind::AnomalyResolved => ("anomaly", ".payment.v1.Anomaly"),
     }
 }

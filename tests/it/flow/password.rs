@@ -11,6 +11,7 @@ use kassa_core::app::App;
 use kassa_core::text::UserId;
 use proto::v1;
 use runtime::config::PasswordConfig;
+use tests::event::{cloud_event, kinds};
 use tests::{TestApp, codes};
 use tonic::Status;
 use tonic_types::StatusExt;
@@ -114,8 +115,31 @@ async fn of_fifty_wrong_tries_at_once_five_are_judged_and_the_right_one_waits_fo
     let refused = verify(&app, RIGHT).await.unwrap_err();
     assert_eq!(reason(&refused), "PASSWORD_LOCKED");
     assert_eq!(figure(&refused, "unlock_time"), "2026-01-01T00:30:00Z");
+    app.run_until_idle().await;
+    let told = app.events().await;
+    assert_eq!(
+        kinds(&told),
+        ["password.code_requested", "password.set", "password.locked"]
+    );
+    let status = cloud_event(&told[2])["data"]["payment_password"].clone();
+    assert_eq!(status["user_id"], USER);
+    assert_eq!(status["tries_left"], 0);
+    assert_eq!(status["unlock_time"], "2026-01-01T00:30:00+00:00");
     app.clock.advance(TimeDelta::minutes(30));
     verify(&app, RIGHT).await.unwrap();
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_right_last_try_is_no_lock_and_nobody_is_told_of_one() {
+    let (app, _shop) = with_password().await;
+    for _ in 0..4 {
+        verify(&app, "246801").await.unwrap_err();
+    }
+    verify(&app, RIGHT).await.unwrap();
+    app.run_until_idle().await;
+    let told = kinds(&app.events().await);
+    assert_eq!(told, ["password.code_requested", "password.set"]);
     app.finish().await;
 }
 

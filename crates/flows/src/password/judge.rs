@@ -2,13 +2,14 @@
 
 use kassa_core::Secret;
 use kassa_core::app::App;
+use kassa_core::event::EventKind;
 use kassa_core::id::PasswordId;
 use kassa_core::password::Tries;
 use kassa_core::text::UserId;
 use runtime::store::PaymentPassword;
-use serde_json::json;
 
-use super::record::record_audit_in_tx;
+use super::record::record_change_in_tx;
+use super::status::of;
 use super::{PasswordError, RESOURCE, open, seal};
 use crate::{Error, Kassa};
 
@@ -65,7 +66,13 @@ pub(super) async fn judge(
         return Err(PasswordError::NotSet.into());
     }
     if !verdict.is_right {
-        return Err(wrong(kassa, app, &taken).await?);
+        tell_of_lock(kassa, app, &taken).await?;
+        let rules = &app.policies.payment_config.password.rules;
+        return Err(PasswordError::Wrong {
+            tries_left: taken.tries.left(rules),
+            unlock_time: taken.tries.lock_at(kassa.clock.now()),
+        }
+        .into());
     }
     let anew = if verdict.is_outdated {
         let hash = kassa.passwords.hash(password, kassa.ids.random_bytes());
@@ -101,22 +108,31 @@ async fn take_try(kassa: &Kassa, app: &App, user: &UserId) -> Result<PaymentPass
     Ok(password)
 }
 
-/// What a wrong try is answered with. The one that locked is written down.
-async fn wrong(kassa: &Kassa, app: &App, taken: &PaymentPassword) -> Result<Error, Error> {
+/// The try that locked is written down, and the app is told, now that it was wrong: the last try locks
+/// before it is judged, and a right one lifts that again. So does whoever sets another password meanwhile,
+/// and then there is no lock to tell of.
+async fn tell_of_lock(kassa: &Kassa, app: &App, taken: &PaymentPassword) -> Result<(), Error> {
+    let now = kassa.clock.now();
+    if taken.tries.lock_at(now).is_none() {
+        return Ok(());
+    }
+    let tx = kassa.store.begin().await?;
+    let locked = tx
+        .lock_payment_password_in_tx(&app.id, &taken.user_id, taken.id, now)
+        .await?;
+    let Some(until) = locked.get().tries.lock_at(now) else {
+        return Ok(());
+    };
+    let mut password = locked.get().clone();
+    password.updated_at = now;
     let rules = &app.policies.payment_config.password.rules;
-    let unlock_time = taken.tries.lock_at(kassa.clock.now());
-    if let Some(until) = unlock_time {
-        tracing::warn!(app.id = %app.id, "a payment password is locked");
-        let tx = kassa.store.begin().await?;
-        let detail = json!({ "until": until });
-        record_audit_in_tx(kassa, &tx, taken, "password.lock", detail).await?;
-        tx.commit().await?;
-    }
-    Ok(PasswordError::Wrong {
-        tries_left: taken.tries.left(rules),
-        unlock_time,
-    }
-    .into())
+    let status = of(&password, rules, now);
+    let told = (EventKind::PasswordLocked, "password.lock");
+    record_change_in_tx(kassa, &tx, &mut password, told, &status).await?;
+    tx.update_payment_password_in_tx(&locked, &password).await?;
+    tx.commit().await?;
+    tracing::warn!(app.id = %app.id, %until, "a payment password is locked");
+    Ok(())
 }
 
 /// All tries are there again; a hash that was made anew takes the place of the one that was judged.

@@ -11,7 +11,7 @@ use crate::event::record_password_event_in_tx;
 use crate::{Error, Kassa, resource};
 
 /// Writes who did what. `detail` holds no secret.
-pub(super) async fn record_audit_in_tx(
+async fn record_audit_in_tx(
     kassa: &Kassa,
     tx: &Tx,
     password: &PaymentPassword,
@@ -27,7 +27,7 @@ pub(super) async fn record_audit_in_tx(
     audit::record_in_tx(kassa, tx, action).await
 }
 
-/// Writes the event of a new password.
+/// Writes the event of a change, and who made it.
 pub(super) async fn record_change_in_tx(
     kassa: &Kassa,
     tx: &Tx,
@@ -35,7 +35,10 @@ pub(super) async fn record_change_in_tx(
     (kind, name): (EventKind, &'static str),
     status: &PasswordStatus,
 ) -> Result<(), Error> {
-    let detail = json!({ "user_id": password.user_id });
+    let mut detail = json!({ "user_id": password.user_id });
+    if let (Some(detail), Some(until)) = (detail.as_object_mut(), status.unlock_time) {
+        detail.insert("until".to_owned(), json!(until));
+    }
     record_audit_in_tx(kassa, tx, password, name, detail).await?;
     let resource = resource::payment_password(status);
     let data = serde_json::to_value(resource).map_err(Error::internal)?;
