@@ -1,11 +1,12 @@
 //! Top-ups: ordinary payments whose money comes into the payer's wallet, once, and leaves it when it is
 //! given back.
 
+use chrono::TimeDelta;
 use kassa_core::anomaly::AnomalyKind;
 use proto::v1::{self, PaymentStatus, RefundStatus};
 use sandbox::{CallFault, FaultRule, Operation};
 use tests::event::kinds;
-use tests::{TestApp, Wish, money, reason};
+use tests::{Created, TestApp, Wish, money, reason};
 
 /// A top-up of the wallet of `user-1` over Alipay.
 fn top_up(order: &str, amount: &str) -> Wish {
@@ -126,9 +127,97 @@ async fn a_top_up_given_back_at_the_console_after_it_was_spent_overdraws_nothing
         app.anomalies_of(&created.id).await,
         [AnomalyKind::ExternalRefund]
     );
+    let evidence = app.anomalies_shown(&created.id).await.remove(0).evidence;
+    assert_eq!(evidence["wallet_debited"], "false");
+    assert_eq!(evidence["wallet_available"], "5.00 CNY");
     assert_eq!(
         app.bookings(&created.id).await,
         ["PAYMENT", "REFUND", "TOP_UP"]
     );
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_top_up_given_back_at_the_console_leaves_the_wallet_that_covers_it() {
+    let app = TestApp::start().await;
+    let created = app.paid(&top_up("up", "30.00")).await;
+    let number = app.number(&created.id).await;
+    app.control.refund_at_console(&number, 1_200, None).unwrap();
+    app.settle().await;
+    assert_eq!(figures(&balance(&app).await), ["18.00", "0.00", "18.00"]);
+    let evidence = app.anomalies_shown(&created.id).await.remove(0).evidence;
+    assert_eq!(evidence["wallet_debited"], "true");
+    assert_eq!(
+        app.books_of(&created.id).await,
+        [
+            "PAYMENT: APP_PAYABLE -30.00 CNY, GATEWAY_RECEIVABLE +30.00 CNY",
+            "REFUND: APP_PAYABLE +12.00 CNY, GATEWAY_RECEIVABLE -12.00 CNY",
+            "TOP_UP: APP_PAYABLE +30.00 CNY, WALLET -30.00 CNY",
+            "TOP_UP_REFUND: APP_PAYABLE -12.00 CNY, WALLET +12.00 CNY",
+        ]
+    );
+    app.finish().await;
+}
+
+/// A top-up that was closed, and paid afterwards.
+async fn paid_late(app: &TestApp) -> Created {
+    let created = app.created(&top_up("up", "30.00")).await;
+    app.close(&created.id).await.unwrap();
+    app.pay(&created).await;
+    app.settle().await;
+    let late = app.payment(&created.id).await;
+    assert_eq!(late.status(), PaymentStatus::PaidSuccess);
+    assert_eq!(
+        app.anomalies_of(&created.id).await,
+        [AnomalyKind::LatePayment]
+    );
+    assert_eq!(figures(&balance(app).await), ["30.00", "0.00", "30.00"]);
+    created
+}
+
+/// The time has passed after which late money goes back.
+async fn refunds_are_due(app: &TestApp) {
+    app.clock.advance(TimeDelta::minutes(10));
+    app.settle().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_top_up_paid_late_comes_into_the_wallet_and_leaves_it_when_it_goes_back_by_policy() {
+    let app = TestApp::start().await;
+    let created = paid_late(&app).await;
+    refunds_are_due(&app).await;
+    let refunded = app.payment(&created.id).await;
+    assert_eq!(refunded.status(), PaymentStatus::RefundFull);
+    assert_eq!(figures(&balance(&app).await), ["0.00", "0.00", "0.00"]);
+    assert_eq!(
+        app.books_of(&created.id).await,
+        [
+            "PAYMENT: APP_PAYABLE -30.00 CNY, GATEWAY_RECEIVABLE +30.00 CNY",
+            "REFUND: APP_PAYABLE +30.00 CNY, GATEWAY_RECEIVABLE -30.00 CNY",
+            "TOP_UP: APP_PAYABLE +30.00 CNY, WALLET -30.00 CNY",
+            "TOP_UP_REFUND: APP_PAYABLE -30.00 CNY, WALLET +30.00 CNY",
+        ]
+    );
+    let found = app.anomalies_shown(&created.id).await.remove(0);
+    assert_eq!(found.status(), v1::AnomalyStatus::Resolved);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn late_money_of_a_top_up_that_was_spent_goes_back_once_the_wallet_has_it_again() {
+    let app = TestApp::start().await;
+    let created = paid_late(&app).await;
+    app.debit("user-1", "25.00").await;
+    refunds_are_due(&app).await;
+    assert_eq!(app.refunds_of(&created.id).await, []);
+    let found = app.anomalies_shown(&created.id).await.remove(0);
+    assert_eq!(found.status(), v1::AnomalyStatus::Open);
+    assert_eq!(figures(&balance(&app).await), ["5.00", "0.00", "5.00"]);
+
+    app.fill_balance("user-1", "26.00").await;
+    refunds_are_due(&app).await;
+    let refunded = app.payment(&created.id).await;
+    assert_eq!(refunded.status(), PaymentStatus::RefundFull);
+    assert_eq!(figures(&balance(&app).await), ["1.00", "0.00", "1.00"]);
     app.finish().await;
 }

@@ -61,6 +61,15 @@ impl Finding {
         }
     }
 
+    /// With more evidence.
+    pub(crate) fn with(mut self, more: Vec<(&'static str, String)>) -> Self {
+        if let Some(evidence) = self.evidence.as_object_mut() {
+            let more = more.into_iter();
+            evidence.extend(more.map(|(name, text)| (name.to_owned(), Value::from(text))));
+        }
+        self
+    }
+
     /// Writes the anomaly and its event unless it is known; says whether it is new. With a `payment`,
     /// which the caller has locked and writes afterwards, the event is in that payment's sequence.
     pub(crate) async fn open_in_tx(

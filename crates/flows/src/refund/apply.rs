@@ -18,7 +18,7 @@ use crate::anomaly::{Finding, refund_ended_in_tx, resent_ended_in_tx};
 use crate::event::{record_payment_event_in_tx, record_refund_event_in_tx};
 use crate::payment::apply::{Outcome, booking, next_version, post_in_tx};
 use crate::synchronise::plan_refund;
-use crate::wallet::top_up;
+use crate::wallet::top_up::{self, Debited};
 use crate::{Error, Kassa};
 
 /// Applies what a gateway reports about a refund, in a transaction of its own.
@@ -169,7 +169,7 @@ async fn settle(
     let mut paid = payment.get().clone();
     paid.updated_at = after.updated_at;
     paid.version = next_version(paid.version)?;
-    let mut given_back = None;
+    let mut taken = None;
     match status {
         RefundStatus::Pending | RefundStatus::Processing => {}
         RefundStatus::Failed => {
@@ -180,8 +180,8 @@ async fn settle(
             let fits = match before.source {
                 RefundSource::Payment => {
                     let fact = given_back_fact(&before);
-                    given_back = take_from_payment(kassa, tx, &mut paid, &mut after, &fact).await?;
-                    given_back.is_some()
+                    taken = take_from_payment(kassa, tx, &mut paid, &mut after, &fact).await?;
+                    taken.is_some()
                 }
                 RefundSource::Duplicate => take_from_suspense(kassa, tx, &paid, &after).await?,
             };
@@ -191,14 +191,15 @@ async fn settle(
         }
     }
     record_refund_event_in_tx(kassa, tx, &mut paid, &after, event).await?;
-    if let Some(event) = given_back {
-        record_payment_event_in_tx(kassa, tx, &mut paid, event).await?;
+    if let Some(taken) = &taken {
+        record_payment_event_in_tx(kassa, tx, &mut paid, taken.event).await?;
     }
     // The finding shows the refund as it was found.
     let payment_version = payment.get().version;
     if let Some(kind) = anomaly {
         let account = route(&after)?.channel_account_id;
         finding(kind, &before, report)
+            .with(wallet_evidence(taken.as_ref()))
             .open_in_tx(kassa, tx, account, Some(after.id), Some(&mut paid))
             .await?;
     }
@@ -293,6 +294,26 @@ pub(super) fn given_back_through(refund: &RefundTransaction, attempt: &Attempt) 
     amount.unwrap_or_else(|| Money::zero(attempt.amount.currency()))
 }
 
+/// What a settled refund took.
+pub(super) struct Taken {
+    /// What is told of the payment.
+    pub(super) event: EventKind,
+    /// What became of the wallet, if the payment was a top-up.
+    wallet: Option<Debited>,
+}
+
+/// Whether the wallet of a top-up gave what its refund gave back, for the evidence.
+pub(super) fn wallet_evidence(taken: Option<&Taken>) -> Vec<(&'static str, String)> {
+    match taken.and_then(|taken| taken.wallet) {
+        None => Vec::new(),
+        Some(Debited::Taken) => vec![("wallet_debited", true.to_string())],
+        Some(Debited::Missing { available }) => vec![
+            ("wallet_debited", false.to_string()),
+            ("wallet_available", available.to_string()),
+        ],
+    }
+}
+
 /// Takes a settled refund from its payment and books it. `None` if it does not fit: what a gateway gave
 /// back is gone all the same, and is booked against suspense.
 pub(super) async fn take_from_payment(
@@ -301,7 +322,7 @@ pub(super) async fn take_from_payment(
     payment: &mut PaymentTransaction,
     refund: &mut RefundTransaction,
     fact: &PaymentFact,
-) -> Result<Option<EventKind>, Error> {
+) -> Result<Option<Taken>, Error> {
     let booking = match refund.route {
         Some(route) => {
             let attempt = attempt(tx, route.attempt_id).await?;
@@ -322,8 +343,9 @@ pub(super) async fn take_from_payment(
         let gateway = gateway.transpose().map_err(Error::internal)?;
         let transfers = gateway.into_iter().chain(transfers);
         let movements: Vec<_> = transfers.map(Movement::Transfer).collect();
-        top_up::book_refunded_in_tx(kassa, tx, payment, refund, movements).await?;
-        return Ok(Some(applied.event));
+        let wallet = top_up::book_refunded_in_tx(kassa, tx, payment, refund, movements).await?;
+        let event = applied.event;
+        return Ok(Some(Taken { event, wallet }));
     }
     if let (Some(booking), Some(route)) = (booking, refund.route) {
         let number = format!("{}:{}", route.attempt_id, refund.refund_number);

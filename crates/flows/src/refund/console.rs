@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::apply::{
     finding, given_back_of_attempt, given_back_through, reported, take_from_payment,
-    take_from_suspense,
+    take_from_suspense, wallet_evidence,
 };
 use super::legs::Ways;
 use crate::anomaly::{Finding, duplicate_given_back_in_tx, external_hang_ended_in_tx};
@@ -147,15 +147,15 @@ async fn book_external(
     tx.insert_refund_in_tx(&refund).await?;
     payment.updated_at = refund.updated_at;
     payment.version = next_version(payment.version)?;
-    let mut given_back = None;
+    let mut taken = None;
     let fits = match source {
         RefundSource::Payment => {
             let fact = PaymentFact::Refunded {
                 amount,
                 reserved: Money::zero(amount.currency()),
             };
-            given_back = take_from_payment(kassa, tx, &mut payment, &mut refund, &fact).await?;
-            given_back.is_some()
+            taken = take_from_payment(kassa, tx, &mut payment, &mut refund, &fact).await?;
+            taken.is_some()
         }
         RefundSource::Duplicate => take_from_suspense(kassa, tx, &payment, &refund).await?,
     };
@@ -167,11 +167,12 @@ async fn book_external(
         AnomalyKind::RefundWithoutPayment
     };
     record_refund_event_in_tx(kassa, tx, &mut payment, &refund, EventKind::RefundSucceeded).await?;
-    if let Some(event) = given_back {
-        record_payment_event_in_tx(kassa, tx, &mut payment, event).await?;
+    if let Some(taken) = &taken {
+        record_payment_event_in_tx(kassa, tx, &mut payment, taken.event).await?;
     }
     let (account, id) = (attempt.channel_account_id, payment.id);
     finding(kind, &refund, report)
+        .with(wallet_evidence(taken.as_ref()))
         .open_in_tx(kassa, tx, account, Some(refund.id), Some(&mut payment))
         .await?;
     external_hang_ended_in_tx(kassa, tx, &mut payment, &refund).await?;

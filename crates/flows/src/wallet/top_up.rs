@@ -4,9 +4,10 @@
 //! when it was paid late. A refund first holds its amount in the wallet, so that nobody spends it
 //! meanwhile; its success takes the amount out, its failure gives it free. Money that a console gave back
 //! unasked is taken out of the wallet only if all of it is there: the wallet is never overdrawn, and the
-//! anomaly of that refund tells people.
+//! anomaly of that refund tells people what became of it.
 
 use chrono::TimeDelta;
+use kassa_core::Money;
 use kassa_core::event::EventKind;
 use kassa_core::id::{AttemptId, HoldId};
 use kassa_core::ledger::{Amount, CauseKind, HoldStatus, TransferCause};
@@ -108,17 +109,29 @@ pub(crate) async fn release_refund_in_tx(
     Ok(())
 }
 
-/// Books what a refund moves, and for a top-up what it takes out of the wallet too.
+/// What a refund did to the wallet that its payment topped up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Debited {
+    /// What was given back was taken out of it.
+    Taken,
+    /// It had no more than this, and was left as it is.
+    Missing {
+        /// What could have been taken.
+        available: Money,
+    },
+}
+
+/// Books what a refund moves, and for a top-up what it takes out of the wallet too, which is answered.
 pub(crate) async fn book_refunded_in_tx(
     kassa: &Kassa,
     tx: &Tx,
     payment: &PaymentTransaction,
     refund: &RefundTransaction,
     mut movements: Vec<Movement>,
-) -> Result<(), Error> {
+) -> Result<Option<Debited>, Error> {
     let Some(key) = wallet_of(payment) else {
         book_in_tx(kassa, tx, &movements, Some(payment.id)).await?;
-        return Ok(());
+        return Ok(None);
     };
     let wallet = lock_in_tx(kassa, tx, &key).await?;
     let amount = refund.amount_requested;
@@ -126,14 +139,14 @@ pub(crate) async fn book_refunded_in_tx(
     let transfer = transfer.map_err(Error::internal)?;
     let account = key.account(amount.currency().into());
     let available = tx.balances_in_tx(&account).await?.available_minor();
-    let is_taken = match active_hold_in_tx(tx, payment, refund).await? {
+    let debited = match active_hold_in_tx(tx, payment, refund).await? {
         Some(hold) => {
             movements.push(Movement::PostHold { hold, transfer });
-            true
+            Debited::Taken
         }
         None if available >= amount.amount_minor() => {
             movements.push(Movement::Transfer(transfer));
-            true
+            Debited::Taken
         }
         None => {
             tracing::warn!(
@@ -141,14 +154,16 @@ pub(crate) async fn book_refunded_in_tx(
                 refund.id = %refund.id,
                 "a top-up was given back unasked and is not in the wallet any more"
             );
-            false
+            let available = Money::try_new(available.max(0), amount.currency());
+            let available = available.map_err(Error::internal)?;
+            Debited::Missing { available }
         }
     };
     book_in_tx(kassa, tx, &movements, Some(payment.id)).await?;
-    if is_taken {
+    if debited == Debited::Taken {
         tell_changed_in_tx(kassa, tx, wallet, EventKind::WalletDebited).await?;
     }
-    Ok(())
+    Ok(Some(debited))
 }
 
 async fn active_hold_in_tx(
