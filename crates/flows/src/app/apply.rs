@@ -39,27 +39,7 @@ pub struct NewApp {
 /// # Errors
 /// [`Error::InvalidInput`] with every bad field.
 pub async fn apply(kassa: &Kassa, actor: &str, new: NewApp) -> Result<App, Error> {
-    let mut found = Vec::new();
-    if new.id.as_str() == OPERATIONS_APP {
-        found.push(FieldViolation::new("app_id", "is Kassa's own"));
-    }
-    if new.display_name.is_empty() || new.display_name.chars().count() > 100 {
-        found.push(FieldViolation::new(
-            "display_name",
-            "must have 1 to 100 characters",
-        ));
-    }
-    if new.keys.len() > KEYS_MAX {
-        found.push(FieldViolation::new(
-            "keys",
-            format!("must be at most {KEYS_MAX}"),
-        ));
-    }
-    found.extend(bad_password_config(&new.policies.payment_config.password));
-    let kids: BTreeSet<_> = new.keys.iter().map(|key| key.kid.as_str()).collect();
-    if kids.len() != new.keys.len() {
-        found.push(FieldViolation::new("keys", "must have different kids"));
-    }
+    let mut found = violations(&new);
     let mut channel_accounts = Vec::with_capacity(new.channel_accounts.len());
     for (index, code) in new.channel_accounts.iter().enumerate() {
         match kassa.store.find_channel_account_by_code(code).await? {
@@ -106,6 +86,32 @@ pub async fn apply(kassa: &Kassa, actor: &str, new: NewApp) -> Result<App, Error
     audit::record_in_tx(kassa, &tx, action).await?;
     tx.commit().await?;
     Ok(app)
+}
+
+/// What is wrong with an app in itself, whatever is there.
+pub fn violations(new: &NewApp) -> Vec<FieldViolation> {
+    let mut found = Vec::new();
+    if new.id.as_str() == OPERATIONS_APP {
+        found.push(FieldViolation::new("app_id", "is Kassa's own"));
+    }
+    if new.display_name.is_empty() || new.display_name.chars().count() > 100 {
+        found.push(FieldViolation::new(
+            "display_name",
+            "must have 1 to 100 characters",
+        ));
+    }
+    if new.keys.len() > KEYS_MAX {
+        found.push(FieldViolation::new(
+            "keys",
+            format!("must be at most {KEYS_MAX}"),
+        ));
+    }
+    found.extend(bad_password_config(&new.policies.payment_config.password));
+    let kids: BTreeSet<_> = new.keys.iter().map(|key| key.kid.as_str()).collect();
+    if kids.len() != new.keys.len() {
+        found.push(FieldViolation::new("keys", "must have different kids"));
+    }
+    found
 }
 
 /// What is wrong with the settings of payment passwords.

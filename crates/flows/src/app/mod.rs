@@ -2,4 +2,4 @@
 
 mod apply;
 
-pub use apply::{NewApp, apply, find, list};
+pub use apply::{NewApp, apply, find, list, violations};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use flows::app::NewApp;
-use flows::{Kassa, app};
+use flows::{FieldViolation, Kassa, app};
 use kassa_core::app::{App, AppKey, KeyAlgorithm, OPERATIONS_APP, Policies, Scope};
 use kassa_core::text::{AccountCode, AppId};
 use serde::Deserialize;
@@ -184,11 +184,13 @@ pub fn check_public_key(algorithm: KeyAlgorithm, pem: &str) -> Result<(), &'stat
 /// Compares the apps with what is there. Changes nothing.
 ///
 /// # Errors
-/// [`BadInput`] if one names a channel account that is not there, or what the store says.
+/// [`BadInput`] with everything that is wrong with them, or what the store says.
 pub async fn plan(kassa: &Kassa, apps: &[NewApp], what: &str) -> anyhow::Result<Vec<Change>> {
     let mut problems = Vec::new();
     let mut changes = Vec::new();
     for wanted in apps {
+        let line = |it: FieldViolation| format!("{}: {}: {}", wanted.id, it.field, it.description);
+        problems.extend(app::violations(wanted).into_iter().map(line));
         let mut accounts = Vec::new();
         for code in &wanted.channel_accounts {
             match kassa.store.find_channel_account_by_code(code).await? {

@@ -222,6 +222,53 @@ async fn an_app_is_applied_once_and_its_accounts_and_keys_must_exist() {
 }
 
 #[tokio::test]
+async fn bad_password_rules_are_refused_before_anything_is_done() {
+    let place = prepared().await;
+    let app = |id: &str, password: &str| {
+        format!(
+            "[[app]]\nid = \"{id}\"\ndisplay_name = \"A shop\"\n\
+             [app.policies.payment_config.password]\n{password}\n"
+        )
+    };
+    let good = app("first", "rules = { tries_max = 3 }");
+    for (bad, named) in [
+        (
+            "rules = { tries_max = 0 }",
+            "rules.tries_max: must be a number from 1 to 10",
+        ),
+        (
+            "rules = { length_min = 5 }",
+            "rules.length_min: must be a number from 6 to 20",
+        ),
+        (
+            "rules = { length_min = 8, length_max = 7 }",
+            "rules.length_max: must be a number from 8 to 20",
+        ),
+        ("rules = { lock_minutes = 10081 }", "rules.lock_minutes"),
+        ("rules = { code_digits = 13 }", "rules.code_digits"),
+        ("rules = { codes_per_day = 101 }", "rules.codes_per_day"),
+        (
+            "code_key = { kid = \"k\", public_key = \"no\" }",
+            "code_key",
+        ),
+        ("rules = { tries = 5 }", "unknown field `tries`"),
+        ("rules = { tries_max = -1 }", "expected u16"),
+    ] {
+        place.write("apps.toml", &format!("{good}{}", app("second", bad)));
+        for more in [&["--dry-run"][..], &[]] {
+            let ran = place.run(&[&["app", "apply", "-f", "apps.toml", "--json"], more].concat());
+            assert_eq!(ran.code, 2, "{bad}: {}", ran.stderr);
+            assert!(ran.stderr.contains(named), "{bad}: {}", ran.stderr);
+        }
+        let list = place.run(&["app", "list", "--json"]).json();
+        assert_eq!(list, serde_json::json!([]), "{bad}");
+    }
+    place.write("apps.toml", &good);
+    let ran = place.run(&["app", "apply", "-f", "apps.toml", "--json"]);
+    assert_eq!(change(&ran).0, "create");
+}
+
+#[tokio::test]
 async fn doctor_names_an_account_whose_credentials_do_not_open() {
     let place = prepared().await;
     change(&apply(&place, &[]));
