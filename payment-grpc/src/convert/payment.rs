@@ -27,6 +27,7 @@ use url::Url;
 use super::fields::Fields;
 use super::legs;
 use super::page_token::{self, Binding};
+use super::password::secret;
 use super::{Paging, page};
 use crate::error::Error;
 
@@ -69,6 +70,7 @@ pub(crate) fn create(request: &v1::CreatePaymentRequest) -> Result<CreatePayment
         &request.channel_account,
         AccountCode::try_new,
     );
+    let payment_password = password(&mut fields, &request.payment_password);
     let (openid, buyer_id) = given_payer(request.payer.as_ref());
     fields.extend(violations(&Draft {
         channel: way.channel,
@@ -96,15 +98,18 @@ pub(crate) fn create(request: &v1::CreatePaymentRequest) -> Result<CreatePayment
             metadata,
             channel_account,
             legs: way.legs,
-            payment_password: password(&request.payment_password),
+            payment_password,
         })
     };
     fields.finish(complete())
 }
 
 /// The payer's password, if one was given; nothing about it is judged here.
-fn password(text: &str) -> Option<Secret> {
-    (!text.is_empty()).then(|| Secret::new(text.to_owned()))
+fn password(fields: &mut Fields, text: &str) -> Option<Secret> {
+    if text.is_empty() {
+        return None;
+    }
+    secret(fields, "payment_password", text)
 }
 
 pub(super) fn channel(channel: v1::PaymentChannel) -> Option<Channel> {
