@@ -17,6 +17,7 @@ mod mixed_refused;
 mod mixed_replaced;
 mod order;
 mod password;
+mod password_requests;
 mod products;
 mod refund;
 mod refund_race;

@@ -16,8 +16,8 @@ use tests::{TestApp, codes};
 use tonic::Status;
 use tonic_types::StatusExt;
 
-const USER: &str = "u-1";
-const RIGHT: &str = "135790";
+pub(super) const USER: &str = "u-1";
+pub(super) const RIGHT: &str = "135790";
 
 fn user() -> UserId {
     UserId::try_new(USER).unwrap()
@@ -31,12 +31,15 @@ fn reason(status: &Status) -> String {
     status.get_details_error_info().unwrap().reason
 }
 
-fn figure(status: &Status, name: &str) -> String {
+pub(super) fn figure(status: &Status, name: &str) -> String {
     let metadata = status.get_details_error_info().unwrap().metadata;
     metadata.get(name).cloned().unwrap_or_default()
 }
 
-async fn request_code(app: &TestApp, purpose: v1::PasswordCodePurpose) -> Result<String, Status> {
+pub(super) async fn request_code(
+    app: &TestApp,
+    purpose: v1::PasswordCodePurpose,
+) -> Result<String, Status> {
     let request = v1::RequestPasswordCodeRequest {
         user_id: USER.to_owned(),
         purpose: purpose.into(),
@@ -46,7 +49,7 @@ async fn request_code(app: &TestApp, purpose: v1::PasswordCodePurpose) -> Result
     Ok(codes::last(app, USER).await)
 }
 
-async fn set(app: &TestApp, password: &str, code: &str) -> Result<(), Status> {
+pub(super) async fn set(app: &TestApp, password: &str, code: &str) -> Result<(), Status> {
     let request = v1::SetPaymentPasswordRequest {
         user_id: USER.to_owned(),
         password: password.to_owned(),
@@ -57,7 +60,7 @@ async fn set(app: &TestApp, password: &str, code: &str) -> Result<(), Status> {
     Ok(())
 }
 
-async fn reset(app: &TestApp, password: &str, code: &str) -> Result<(), Status> {
+pub(super) async fn reset(app: &TestApp, password: &str, code: &str) -> Result<(), Status> {
     let request = v1::ResetPaymentPasswordRequest {
         user_id: USER.to_owned(),
         password: password.to_owned(),
@@ -67,7 +70,7 @@ async fn reset(app: &TestApp, password: &str, code: &str) -> Result<(), Status> 
     answer.map(|_status| ())
 }
 
-async fn verify(app: &TestApp, password: &str) -> Result<(), Status> {
+pub(super) async fn verify(app: &TestApp, password: &str) -> Result<(), Status> {
     let request = v1::VerifyPaymentPasswordRequest {
         user_id: USER.to_owned(),
         password: password.to_owned(),
@@ -76,7 +79,7 @@ async fn verify(app: &TestApp, password: &str) -> Result<(), Status> {
     answer.map(|_right| ())
 }
 
-async fn with_password() -> (TestApp, App) {
+pub(super) async fn with_password() -> (TestApp, App) {
     let app = TestApp::start().await;
     let shop = codes::allow(&app, |_config| {}).await;
     let code = request_code(&app, v1::PasswordCodePurpose::Set).await;

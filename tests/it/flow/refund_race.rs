@@ -6,8 +6,10 @@
 //! get through.
 
 use futures_util::future::join_all;
-use proto::v1::{PaymentStatus, RefundStatus};
+use proto::v1::{self, PaymentChannel, PaymentMethod, PaymentStatus, RefundStatus};
+use serde_json::json;
 use tests::business::refund_request;
+use tests::wallet::{balance_leg, gateway_leg};
 use tests::{TestApp, Wish, money, reason};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -81,5 +83,48 @@ async fn twenty_identical_refund_requests_at_once_make_one_refund_and_equal_answ
     assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
     app.settle().await;
     assert_eq!(app.control.refunds().len(), 1);
+    app.finish().await;
+}
+
+/// What is reserved is reserved of a leg too, in the same transaction: the payment alone would bear twelve.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_twenty_refunds_of_one_leg_at_once_exactly_the_seven_that_the_leg_bears_succeed() {
+    let app = TestApp::start().await;
+    app.configure_payments(json!({})).await;
+    app.fill_balance("user-1", "5.00").await;
+    let alipay = gateway_leg(PaymentChannel::Alipay, PaymentMethod::Qr, "7.00");
+    let legs = vec![balance_leg("5.00"), alipay];
+    let created = app.paid(&Wish::legs("tea", "12.00", legs)).await;
+    let asked = (0..20).map(|number| {
+        let (caller, id) = (app.shop.clone(), created.id.clone());
+        tokio::spawn(async move {
+            let mut request = refund_request(&id, &format!("refund-{number}"), "1.00");
+            request.legs = vec![v1::RefundLegRequest {
+                leg_no: 2,
+                amount: Some(money("1.00")),
+            }];
+            caller.refunds().create_refund(request).await
+        })
+    });
+    let answers = join_all(asked.collect::<Vec<_>>()).await;
+    let (accepted, refused): (Vec<_>, Vec<_>) = answers
+        .into_iter()
+        .map(Result::unwrap)
+        .partition(Result::is_ok);
+    assert_eq!(accepted.len(), 7);
+    for refusal in refused {
+        assert_eq!(reason(&refusal.unwrap_err()), "REFUND_EXCEEDS_LEG");
+    }
+    app.run_workers(4).await;
+    app.settle().await;
+    let payment = app.payment(&created.id).await;
+    let refunded = payment.legs.iter().map(|leg| leg.amount_refunded.clone());
+    assert_eq!(
+        refunded.collect::<Vec<_>>(),
+        [Some(money("0.00")), Some(money("7.00"))]
+    );
+    assert_eq!(payment.amount_refundable, Some(money("5.00")));
+    assert_eq!(app.control.refunds().len(), 7);
+    assert_eq!(app.anomalies().await, []);
     app.finish().await;
 }
