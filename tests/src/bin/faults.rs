@@ -21,6 +21,7 @@ use runtime::checkpoint::Checkpoint;
 use serde_json::json;
 use tests::fault::trouble::{Trouble, service_at};
 use tests::fault::{Ending, Options, Server, Site, Tally};
+use tokio::sync::watch;
 use tokio::time::{Instant, interval, sleep_until};
 
 /// The pause between two troubles of one kind, in milliseconds.
@@ -131,38 +132,56 @@ fn report(ending: &Ending, seed: u64, json: bool) {
 }
 
 /// Everything goes wrong at the same time until `time` is over or somebody interrupts.
+///
+/// A trouble under way is always finished: half a restart would leave the site without its server.
 async fn trouble_for(site: &Site, time: Duration, seed: u64) {
     let until = Instant::now() + time;
-    tokio::select! {
-        () = sleep_until(until) => {}
-        interrupted = tokio::signal::ctrl_c() => {
-            if interrupted.is_err() {
-                sleep_until(until).await;
-            }
+    let (over, watched) = watch::channel(false);
+    let clock = async move {
+        tokio::select! {
+            () = sleep_until(until) => {}
+            () = interrupted() => {}
         }
-        () = lines(site, StdRng::seed_from_u64(seed)) => {}
-        () = processes(site, StdRng::seed_from_u64(seed.wrapping_add(1))) => {}
-        () = servers(site, StdRng::seed_from_u64(seed.wrapping_add(2))) => {}
-        () = progress(site, until) => {}
-    }
+        over.send_replace(true);
+    };
+    tokio::join!(
+        clock,
+        lines(site, StdRng::seed_from_u64(seed), watched.clone()),
+        processes(
+            site,
+            StdRng::seed_from_u64(seed.wrapping_add(1)),
+            watched.clone()
+        ),
+        servers(
+            site,
+            StdRng::seed_from_u64(seed.wrapping_add(2)),
+            watched.clone()
+        ),
+        progress(site, until, watched),
+    );
     // A process that was armed meanwhile must not die while everything comes to rest.
     for process in &site.processes {
         process.disarm().await;
     }
 }
 
-async fn lines(site: &Site, mut rng: StdRng) {
-    loop {
-        pause(&mut rng, PAUSE_MS).await;
+/// Ctrl-C; never, where it cannot be listened to.
+async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+async fn lines(site: &Site, mut rng: StdRng, mut over: Over) {
+    while pause(&mut rng, PAUSE_MS, &mut over).await {
         let trouble = Trouble::random_line(&mut rng);
         Box::pin(site.suffer(trouble, &mut rng)).await;
     }
 }
 
-async fn processes(site: &Site, mut rng: StdRng) {
+async fn processes(site: &Site, mut rng: StdRng, mut over: Over) {
     let mut times_died: BTreeMap<&str, u64> = BTreeMap::new();
-    loop {
-        pause(&mut rng, PAUSE_MS).await;
+    while pause(&mut rng, PAUSE_MS, &mut over).await {
         if rng.random_ratio(1, CHECKPOINT_ONE_IN) {
             // The one that was least often somebody's last.
             let deadly = Checkpoint::ALL.iter().filter_map(|checkpoint| {
@@ -186,24 +205,27 @@ async fn processes(site: &Site, mut rng: StdRng) {
     }
 }
 
-async fn servers(site: &Site, mut rng: StdRng) {
-    loop {
-        for server in [Server::Database, Server::Broker] {
-            pause(&mut rng, RESTART_PAUSE_MS).await;
+async fn servers(site: &Site, mut rng: StdRng, mut over: Over) {
+    let mut turns = [Server::Database, Server::Broker].into_iter().cycle();
+    while pause(&mut rng, RESTART_PAUSE_MS, &mut over).await {
+        if let Some(server) = turns.next() {
             Box::pin(site.suffer(Trouble::Restart(server), &mut rng)).await;
         }
     }
 }
 
 /// A line on a terminal; nothing elsewhere.
-async fn progress(site: &Site, until: Instant) {
+async fn progress(site: &Site, until: Instant, mut over: Over) {
     let bar = ProgressBar::new_spinner();
     let style = ProgressStyle::with_template("{spinner} {wide_msg}");
     bar.set_style(style.expect("a template"));
     let mut looks = interval(PROGRESS_EVERY);
     let mut count: u64 = 0;
     loop {
-        looks.tick().await;
+        tokio::select! {
+            _ = looks.tick() => {}
+            _ = over.wait_for(|over| *over) => return,
+        }
         count = count.saturating_add(1);
         if count.is_multiple_of(HARVEST_EVERY) {
             drop(site.harvest());
@@ -231,8 +253,16 @@ fn line(tally: &Tally, seconds_left: u64) -> String {
     )
 }
 
-async fn pause(rng: &mut StdRng, millis: std::ops::RangeInclusive<u64>) {
-    tokio::time::sleep(Duration::from_millis(rng.random_range(millis))).await;
+/// Whether the trouble is over.
+type Over = watch::Receiver<bool>;
+
+/// A random rest; `false` as soon as the trouble is over.
+async fn pause(rng: &mut StdRng, millis: std::ops::RangeInclusive<u64>, over: &mut Over) -> bool {
+    let rest = Duration::from_millis(rng.random_range(millis));
+    tokio::select! {
+        () = tokio::time::sleep(rest) => true,
+        _ = over.wait_for(|over| *over) => false,
+    }
 }
 
 #[expect(
