@@ -1,5 +1,6 @@
 //! Refunds: whatever becomes of the call, money goes back once, under one number.
 
+use chrono::TimeDelta;
 use kassa_core::anomaly::AnomalyKind;
 use proto::v1::{PaymentChannel, PaymentMethod, PaymentStatus, RefundStatus};
 use sandbox::{CallFault, FaultRule, Operation, RefundOutcome};
@@ -206,6 +207,45 @@ async fn a_refund_that_alipay_refuses_fails_and_releases_its_reservation() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refund_that_wechat_refuses_fails_and_releases_its_reservation() {
     a_refusal_releases_the_reservation(Wish::wechat_jsapi("tea", "10.00"), "RULE_LIMIT").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refusal_is_doubted_while_the_submission_before_it_may_be_on_its_way() {
+    let app = TestApp::start().await;
+    let created = app.paid(&Wish::wechat_jsapi("tea", "10.00")).await;
+    let refund = app.refund(&created.id, "back", "10.00").await.unwrap();
+    // No worker was there for a while, and the first submission has no answer.
+    app.clock.advance(TimeDelta::hours(1));
+    next_refund(&app, &created.id, CallFault::Cut { accepted: false }).await;
+    app.run_until_idle().await;
+    assert_eq!(submissions(&app), 1);
+    for _ in 0..2 {
+        let code = "RULE_LIMIT".to_owned();
+        next_refund(&app, &created.id, CallFault::Refuse { code }).await;
+    }
+    app.clock.advance(TimeDelta::seconds(60));
+    app.run_until_idle().await;
+    assert_eq!(submissions(&app), 2);
+    let doubted = app.refund_of(&refund.refund_id).await;
+    assert!(
+        matches!(
+            doubted.status(),
+            RefundStatus::Pending | RefundStatus::Processing
+        ),
+        "{doubted:?}"
+    );
+
+    app.clock.advance(TimeDelta::hours(1));
+    app.run_until_idle().await;
+    assert_eq!(submissions(&app), 3);
+    let failed = app.refund_of(&refund.refund_id).await;
+    assert_eq!(
+        failed.status(),
+        RefundStatus::Failed,
+        "by now it is believed"
+    );
+    assert_eq!(app.bookings(&created.id).await, ["PAYMENT"]);
+    app.finish().await;
 }
 
 /// A WeChat refund that was submitted and is under way.

@@ -3,7 +3,7 @@
 //! A refund that may have reached the gateway is asked for first and submitted again only under the
 //! same number, and only when the gateway says that it does not know it.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use gateways::{CallError, Gateway, PlaceRefund};
 use kassa_core::channel::ChannelAccount;
 use kassa_core::gateway_call::CallOperation;
@@ -21,7 +21,7 @@ use crate::call::{About, call};
 use crate::synchronise::plan_refund;
 use crate::{Disposition, Error, Kassa};
 
-/// For how long a refusal of a repeated submission is doubted.
+/// For how long after a submission a refusal of the next one is doubted.
 const REFUSAL_DOUBT: TimeDelta = TimeDelta::minutes(10);
 
 /// The payload of a [`super::SUBMIT_KIND`] command.
@@ -83,8 +83,7 @@ pub(crate) async fn bring_on(kassa: &Kassa, refund: RefundTransaction) -> Result
         None => mark_submitted(kassa, job.refund.id, true).await?,
         Some(_) => None,
     };
-    let is_first = marked.is_some();
-    if !is_first {
+    if marked.is_none() {
         match job.ask().await {
             Ok(report) if matches!(report.state, ReportedRefund::NotFound) => {}
             Ok(report) => return job.settle(report).await,
@@ -98,14 +97,14 @@ pub(crate) async fn bring_on(kassa: &Kassa, refund: RefundTransaction) -> Result
     let Some(marked) = marked else {
         return Ok(());
     };
-    job.refund = marked;
+    job.refund = marked.refund;
     kassa.checkpoints.reach(Checkpoint::RefundClaimed).await;
     let about = About::refund(CallOperation::Refund, &job.attempt, job.refund.id);
     let answer = call(kassa, about, gateway.refund(&job.order)).await;
     kassa.checkpoints.reach(Checkpoint::RefundAnswered).await;
     match answer {
         Ok(report) => job.settle(report).await,
-        Err(CallError::Refused(reason)) => job.refused(reason, is_first).await,
+        Err(CallError::Refused(reason)) => job.refused(reason, marked.before).await,
         Err(error) => {
             undecided(&job.refund, &error);
             Ok(())
@@ -179,13 +178,17 @@ impl<'a> Job<'a> {
         Ok(())
     }
 
-    /// A refusal of the first submission is final if there was no other meanwhile. One of a later
-    /// submission is not believed at once: an earlier one may have arrived, and a gateway's query may lag
-    /// behind it.
-    async fn refused(&self, reason: GatewayReason, is_first: bool) -> Result<(), Error> {
-        if is_first {
-            return self.refused_at_first(reason).await;
-        }
+    /// A refusal of the first submission is believed. One of a later submission is not believed at once:
+    /// the one `before` it may have arrived, and a gateway's query may lag behind it, or may be on its way
+    /// still.
+    async fn refused(
+        &self,
+        reason: GatewayReason,
+        before: Option<DateTime<Utc>>,
+    ) -> Result<(), Error> {
+        let Some(before) = before else {
+            return self.believe(reason).await;
+        };
         match self.ask().await {
             Ok(report) if matches!(report.state, ReportedRefund::NotFound) => {}
             Ok(report) => return self.settle(report).await,
@@ -195,15 +198,15 @@ impl<'a> Job<'a> {
             }
         }
         let now = self.kassa.clock.now();
-        if now.signed_duration_since(self.refund.created_at) < REFUSAL_DOUBT {
+        if now.signed_duration_since(before) < REFUSAL_DOUBT {
             return Ok(());
         }
-        self.settle(self.failed(reason)).await
+        self.believe(reason).await
     }
 
     /// While the answer was on its way another worker may have submitted the refund again, and the
     /// gateway may have taken that: then nothing is decided here.
-    async fn refused_at_first(&self, reason: GatewayReason) -> Result<(), Error> {
+    async fn believe(&self, reason: GatewayReason) -> Result<(), Error> {
         let (kassa, refund) = (self.kassa, &self.refund);
         let tx = kassa.store.begin().await?;
         let _payment = tx
@@ -264,16 +267,24 @@ fn undecided(refund: &RefundTransaction, error: &CallError) {
     }
 }
 
+/// A refund that is about to be submitted.
+struct Marked {
+    refund: RefundTransaction,
+    /// When it was submitted before.
+    before: Option<DateTime<Utc>>,
+}
+
 /// Written before each call: from here on the refund may have reached the gateway. `None` if it has ended,
 /// or if it is to be the first call and there was one before.
 async fn mark_submitted(
     kassa: &Kassa,
     id: RefundId,
     is_first: bool,
-) -> Result<Option<RefundTransaction>, Error> {
+) -> Result<Option<Marked>, Error> {
     let tx = kassa.store.begin().await?;
     let locked = tx.load_refund_for_update_in_tx(id).await?;
     let known = locked.get();
+    let before = known.submitted_at;
     if known.status.is_final() || (is_first && known.submitted_at.is_some()) {
         return Ok(None);
     }
@@ -286,7 +297,7 @@ async fn mark_submitted(
     if is_first {
         plan_refund(kassa, &mut refund);
     }
-    let marked = tx.update_refund_in_tx(locked, refund).await?;
+    let refund = tx.update_refund_in_tx(locked, refund).await?;
     tx.commit().await?;
-    Ok(Some(marked))
+    Ok(Some(Marked { refund, before }))
 }
