@@ -104,7 +104,7 @@ pub(crate) fn create(request: &v1::CreatePaymentRequest) -> Result<CreatePayment
     fields.finish(complete())
 }
 
-/// The payer's password, if one was given; nothing about it is judged here.
+/// The payer's password, if one was given; only its length is judged here.
 fn password(fields: &mut Fields, text: &str) -> Option<Secret> {
     if text.is_empty() {
         return None;

@@ -108,17 +108,7 @@ const WEB_ORDER: Ladder = Ladder {
     tail: Some(hours(1)),
 };
 /// Most refunds succeed at once; some take a bank days (stripe.md §7).
-const WEB_REFUND: Ladder = Ladder {
-    pauses: &[
-        seconds(20),
-        minutes(1),
-        minutes(5),
-        minutes(30),
-        hours(2),
-        hours(6),
-    ],
-    tail: Some(hours(24)),
-};
+const WEB_REFUND: Ladder = UNIONPAY_REFUND;
 /// 5, 10, 30, 60 and 120 min are what UnionPay recommends (unionpay.md §6); the first is early, because the
 /// callback may be lost. An order's ladder begins anew at its expiry: the third look there comes when
 /// the gateway's word is final, ten minutes later.

@@ -307,7 +307,9 @@ async fn make_postgres_template(admin_url: &str) -> String {
 
 fn program_fingerprint() -> u64 {
     let program = std::env::current_exe().expect("the program's path");
-    let built = std::fs::metadata(&program).and_then(|file| file.modified());
+    // Linux knows the running program's file even when a build has put another one in its place.
+    let file = std::fs::metadata("/proc/self/exe").or_else(|_absent| std::fs::metadata(&program));
+    let built = file.and_then(|file| file.modified());
     let mut hasher = DefaultHasher::new();
     program.hash(&mut hasher);
     built.expect("the program's age").hash(&mut hasher);
