@@ -23,6 +23,9 @@ pub struct Model {
     pub amount_min_minor: Option<i64>,
     pub amount_max_minor: Option<i64>,
     pub limit_currency: Option<String>,
+    /// The fee in millionths of a payment.
+    pub fee_rate_ppm: i64,
+    pub is_fee_returned: bool,
     /// JSON array of networks.
     #[sea_orm(column_type = "Text")]
     pub callback_cidrs: String,

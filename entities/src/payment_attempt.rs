@@ -18,6 +18,9 @@ pub struct Model {
     pub amount_minor: i64,
     /// ISO 4217 code of the row's amounts.
     pub currency: String,
+    /// The fee in millionths of the amount.
+    pub fee_rate_ppm: i64,
+    pub is_fee_returned: bool,
     #[sea_orm(column_type = "Text", nullable)]
     pub payer_id: Option<String>,
     pub status: String,

@@ -19,6 +19,7 @@ mod m0011_codes;
 mod m0012_wallets;
 mod m0013_passwords;
 mod m0014_mixed_payments;
+mod m0015_fees;
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{
@@ -50,6 +51,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0012_wallets::Migration),
             Box::new(m0013_passwords::Migration),
             Box::new(m0014_mixed_payments::Migration),
+            Box::new(m0015_fees::Migration),
         ]
     }
 }

@@ -127,7 +127,8 @@ impl TestApp {
                 .iter()
                 .find(|it| it.gateway == gateway && it.account == account);
             let theirs = book.map_or(0, |book| book.paid_minor - book.refunded_minor);
-            difference += self.receivable(code).await - theirs;
+            // What a gateway keeps as its fee, it owes us no more.
+            difference += self.receivable(code).await + self.fees(code).await - theirs;
         }
         assert_eq!(
             difference, expected.difference_minor,
@@ -180,6 +181,11 @@ impl TestApp {
     async fn receivable(&self, code: &str) -> i64 {
         self.balance(code, LedgerAccountKind::GatewayReceivable)
             .await
+    }
+
+    /// What the gateway of an account kept as its fee, in minor units.
+    pub async fn fees(&self, code: &str) -> i64 {
+        self.balance(code, LedgerAccountKind::FeeExpense).await
     }
 
     /// Money of an account whose owner is not decided, in minor units: negative, since we owe it.

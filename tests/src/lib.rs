@@ -8,6 +8,7 @@
 //! | [`world`] | what payers, gateways and workers do; looks behind the API |
 //! | [`caller`] | gRPC clients with a token |
 //! | [`wish`] | requests to create payments, ready-made and changeable |
+//! | [`account`] | channel accounts: what their gateways keep as a fee |
 //! | [`wallet`] | wallets: filling them, legs, what is booked |
 //! | [`callback`] | callbacks posted by hand: altered, repeated |
 //! | [`event`] | events as business systems read them, from the API and from the broker |
@@ -29,6 +30,7 @@
     reason = "a harness that cannot do what a test asks for has failed that test"
 )]
 
+pub mod account;
 pub mod app;
 pub mod business;
 pub mod callback;

@@ -3,7 +3,7 @@
 use chrono::DateTime;
 use flows::channel::{ChannelAccountChange, Limits, NewChannelAccount};
 use flows::{Kassa, resource};
-use kassa_core::channel::ChannelAccount;
+use kassa_core::channel::{ChannelAccount, FeeRate, FeeTerms};
 use kassa_core::notification::CallbackRoute;
 use kassa_core::text::AccountCode;
 use proto::v1;
@@ -31,7 +31,8 @@ pub(crate) fn create(
     let code = fields.required("code", &request.code, AccountCode::try_new);
     let settings = settings(&mut fields, request.settings.as_ref());
     let amounts = (request.amount_min.as_ref(), request.amount_max.as_ref());
-    let limits = limits(&mut fields, amounts, &request.callback_cidrs);
+    let fee = (request.fee_rate.as_str(), request.fee_returned);
+    let limits = limits(&mut fields, amounts, fee, &request.callback_cidrs);
     let complete = || {
         let settings = settings?;
         Some(NewChannelAccount {
@@ -57,7 +58,8 @@ pub(crate) fn update(
     }
     let settings = settings(&mut fields, request.settings.as_ref());
     let amounts = (request.amount_min.as_ref(), request.amount_max.as_ref());
-    let limits = limits(&mut fields, amounts, &request.callback_cidrs);
+    let fee = (request.fee_rate.as_str(), request.fee_returned);
+    let limits = limits(&mut fields, amounts, fee, &request.callback_cidrs);
     let complete = || {
         let settings = settings?;
         Some(ChannelAccountChange {
@@ -85,11 +87,18 @@ fn settings(fields: &mut Fields, given: Option<&v1::ChannelSettings>) -> Option<
 fn limits(
     fields: &mut Fields,
     (min, max): (Option<&v1::Money>, Option<&v1::Money>),
+    (rate, is_returned): (&str, bool),
     cidrs: &[String],
 ) -> Limits {
     Limits {
         amount_min: fields.optional_money("amount_min", min),
         amount_max: fields.optional_money("amount_max", max),
+        fee: FeeTerms {
+            rate: fields
+                .optional("fee_rate", rate, str::parse::<FeeRate>)
+                .unwrap_or_default(),
+            is_returned,
+        },
         callback_cidrs: cidrs.to_vec(),
     }
 }
@@ -161,5 +170,7 @@ pub(crate) fn account(
         update_time: Some(resource::time(account.updated_at)),
         callback_url_payment: callback_url(CallbackRoute::Payment)?,
         callback_url_refund: callback_url(CallbackRoute::Refund)?,
+        fee_rate: account.fee.rate.to_string(),
+        fee_returned: account.fee.is_returned,
     })
 }

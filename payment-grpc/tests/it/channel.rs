@@ -51,6 +51,8 @@ fn create_request(code: &str) -> (v1::CreateChannelAccountRequest, String) {
         amount_min: Some(money("0.10")),
         amount_max: Some(money("500.00")),
         callback_cidrs: vec!["203.0.113.0/24".to_owned()],
+        fee_rate: "0.0060".to_owned(),
+        fee_returned: true,
     };
     (request, secret)
 }
@@ -81,6 +83,7 @@ async fn an_account_is_made_and_read_back_without_its_secrets() {
         (made.amount_min.clone(), made.amount_max.clone()),
         (Some(money("0.10")), Some(money("500.00")))
     );
+    assert_eq!((made.fee_rate.as_str(), made.fee_returned), ("0.006", true));
     assert_eq!(
         made.callback_url_payment,
         "https://pay.example.com/callbacks/alipay/alipay-main/payment"
@@ -137,6 +140,20 @@ async fn every_bad_setting_is_named_and_no_value_is_repeated() {
 }
 
 #[tokio::test]
+async fn a_fee_is_a_part_of_the_payment() {
+    let server = TestServer::start().await;
+    let client = server.client().await;
+    for rate in ["0.6%", "1", "-0.006", "0.0000001"] {
+        let (mut request, _) = create_request("alipay-main");
+        rate.clone_into(&mut request.fee_rate);
+        let refused = client.call::<_, ()>(CREATE, request).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument, "{rate}");
+        let bad = refused.get_details_bad_request().unwrap();
+        assert_eq!(bad.field_violations[0].field, "fee_rate", "{rate}");
+    }
+}
+
+#[tokio::test]
 async fn a_code_is_given_once() {
     let server = TestServer::start().await;
     let client = server.client().await;
@@ -167,6 +184,8 @@ async fn a_change_keeps_the_secrets_that_are_not_given_and_refuses_a_stale_versi
         amount_min: None,
         amount_max: None,
         callback_cidrs: Vec::new(),
+        fee_rate: "0.029".to_owned(),
+        fee_returned: false,
     };
     let answer: v1::UpdateChannelAccountResponse =
         client.call(UPDATE, request.clone()).await.unwrap();
@@ -174,6 +193,10 @@ async fn a_change_keeps_the_secrets_that_are_not_given_and_refuses_a_stale_versi
     assert_eq!(changed.display_name, "Renamed");
     assert_eq!(changed.secret_fingerprints, made.secret_fingerprints);
     assert_eq!(changed.amount_max, None);
+    assert_eq!(
+        (changed.fee_rate.as_str(), changed.fee_returned),
+        ("0.029", false)
+    );
     let stale = client.call::<_, ()>(UPDATE, request).await.unwrap_err();
     assert_eq!(
         (stale.code(), reason(&stale).as_str()),

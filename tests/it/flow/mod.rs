@@ -9,6 +9,7 @@ mod close;
 mod create;
 mod events;
 mod explain;
+mod fee;
 mod forged;
 mod limits;
 mod mixed;

@@ -14,7 +14,7 @@ use gateways::Gateway;
 use gateways::http::HttpClient;
 use gateways::registry::Deps;
 use kassa_core::app::{App, Policies};
-use kassa_core::channel::{ChannelAccount, GatewayName};
+use kassa_core::channel::{ChannelAccount, FeeRate, FeeTerms, GatewayName};
 use kassa_core::id::ChannelAccountId;
 use kassa_core::text::{AccountCode, AppId};
 use kassa_core::{Clock, IdSource, Secret};
@@ -65,17 +65,20 @@ pub struct Process {
 /// The accounts at the simulated gateways.
 pub fn accounts(seed: u64, now: Time) -> Vec<Account> {
     let ids = IdSource::seeded(seed, Clock::settable(now));
-    let account = |code, gateway| Account {
+    let account = |code, gateway, (fee_ppm, is_fee_returned)| Account {
         id: ChannelAccountId::new(&ids),
         code,
         gateway,
+        fee_ppm,
+        is_fee_returned,
         down_until: None,
     };
+    let free = (0, false);
     vec![
-        account("alipay-a", GatewayName::Alipay),
-        account("wechat-a", GatewayName::WechatV3),
-        account("alipay-b", GatewayName::Alipay),
-        account("wechat-b", GatewayName::WechatV3),
+        account("alipay-a", GatewayName::Alipay, (6_000, true)),
+        account("wechat-a", GatewayName::WechatV3, (38_000, false)),
+        account("alipay-b", GatewayName::Alipay, free),
+        account("wechat-b", GatewayName::WechatV3, free),
     ]
 }
 
@@ -242,6 +245,10 @@ fn row(account: &Account, keyring: &Keyring, now: Time) -> SealedAccount {
         settings: serde_json::json!({}),
         fingerprints: BTreeMap::new(),
         limits: kassa_core::channel::AccountLimits::default(),
+        fee: FeeTerms {
+            rate: FeeRate::try_new(account.fee_ppm).expect("a rate"),
+            is_returned: account.is_fee_returned,
+        },
         callback_cidrs: Vec::new(),
         is_active: true,
         version: 1,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gateways::{AccountConfig, Gateway, registry};
-use kassa_core::channel::{AccountLimits, ChannelAccount, GatewayName};
+use kassa_core::channel::{AccountLimits, ChannelAccount, FeeTerms, GatewayName};
 use kassa_core::id::ChannelAccountId;
 use kassa_core::text::AccountCode;
 use kassa_core::{Clock, IdSource, Secret};
@@ -94,6 +94,7 @@ fn account(
         settings,
         fingerprints: BTreeMap::new(),
         limits: AccountLimits::default(),
+        fee: FeeTerms::default(),
         callback_cidrs: Vec::new(),
         is_active: true,
         version: 1,

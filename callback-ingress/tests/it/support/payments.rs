@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::TimeDelta;
 use kassa_core::Money;
 use kassa_core::app::App;
-use kassa_core::channel::{Channel, Method};
+use kassa_core::channel::{Channel, FeeTerms, Method};
 use kassa_core::id::{AttemptId, LegId, TransactionId};
 use kassa_core::money::Currency;
 use kassa_core::payment::{
@@ -139,6 +139,7 @@ fn attempt(ingress: &TestIngress, payment: &PaymentTransaction, leg: &Leg) -> At
         channel_account_id: account.account.id,
         method: payment.method,
         amount: payment.amount_requested,
+        fee: FeeTerms::default(),
         payer: None,
         status: AttemptStatus::Open,
         prepay: None,

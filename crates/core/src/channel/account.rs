@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Channel, GatewayName};
+use super::{Channel, FeeTerms, GatewayName};
 use crate::id::ChannelAccountId;
 use crate::money::Money;
 use crate::text::AccountCode;
@@ -24,6 +24,8 @@ pub struct ChannelAccount {
     pub fingerprints: std::collections::BTreeMap<String, String>,
     /// What one payment may amount to.
     pub limits: AccountLimits,
+    /// What the gateway keeps of new payments.
+    pub fee: FeeTerms,
     /// Networks that callbacks may come from, in CIDR form; empty means any.
     pub callback_cidrs: Vec<String>,
     /// Whether new payments may use it. Callbacks, queries and refunds work all the same.

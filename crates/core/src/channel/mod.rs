@@ -1,10 +1,12 @@
 //! What payers pay through: channels, methods, the gateways behind them, and our accounts there.
 
 mod account;
+mod fee;
 
 use crate::code::codes;
 
 pub use account::{AccountLimits, ChannelAccount};
+pub use fee::{FeeRate, FeeRateError, FeeTerms};
 
 codes! {
     /// What the payer pays through, as the caller chooses it.

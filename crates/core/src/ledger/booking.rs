@@ -5,6 +5,7 @@ use super::{
     Amount, CauseKind, LedgerAccountKey, LedgerAccountKind, LedgerError, Transfer, TransferCause,
     Unit,
 };
+use crate::channel::FeeTerms;
 use crate::id::ChannelAccountId;
 use crate::money::Money;
 use crate::text::AppId;
@@ -82,6 +83,43 @@ impl Booking {
         self.between(cause, self.suspense(), self.receivable())
     }
 
+    /// What the gateway keeps of an order's money: it owes us that much less. `None` if it keeps nothing.
+    ///
+    /// # Errors
+    /// [`LedgerError::TooLarge`].
+    pub fn fee(
+        &self,
+        terms: FeeTerms,
+        attempt_id: String,
+    ) -> Result<Option<Transfer>, LedgerError> {
+        let cause = TransferCause {
+            kind: CauseKind::Fee,
+            id: attempt_id,
+        };
+        let (to, from) = (self.fee_expense(), self.receivable());
+        of_fee(cause, (to, from), terms.fee_of(self.amount)?)
+    }
+
+    /// What comes back of the fee of `paid` with this refund, after others of `refunded_before`. `None` if
+    /// that is nothing.
+    ///
+    /// # Errors
+    /// [`LedgerError::TooLarge`].
+    pub fn fee_refund(
+        &self,
+        terms: FeeTerms,
+        (paid, refunded_before): (Money, Money),
+        refund_id: String,
+    ) -> Result<Option<Transfer>, LedgerError> {
+        let cause = TransferCause {
+            kind: CauseKind::FeeRefund,
+            id: refund_id,
+        };
+        let (to, from) = (self.receivable(), self.fee_expense());
+        let returned = terms.returned(paid, refunded_before, self.amount)?;
+        of_fee(cause, (to, from), returned)
+    }
+
     fn between(
         &self,
         cause: TransferCause,
@@ -94,6 +132,13 @@ impl Booking {
     fn receivable(&self) -> LedgerAccountKey {
         self.key(
             LedgerAccountKind::GatewayReceivable,
+            self.channel_account_id.to_string(),
+        )
+    }
+
+    fn fee_expense(&self) -> LedgerAccountKey {
+        self.key(
+            LedgerAccountKind::FeeExpense,
             self.channel_account_id.to_string(),
         )
     }
@@ -116,4 +161,16 @@ impl Booking {
             unit: Unit::Currency(self.amount.currency()),
         }
     }
+}
+
+/// A transfer of a fee; none, if the fee is nothing.
+fn of_fee(
+    cause: TransferCause,
+    (to, from): (LedgerAccountKey, LedgerAccountKey),
+    fee: Money,
+) -> Result<Option<Transfer>, LedgerError> {
+    if fee.is_zero() {
+        return Ok(None);
+    }
+    Transfer::between(cause, to, from, Amount::Money(fee)).map(Some)
 }

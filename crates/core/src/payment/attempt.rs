@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::{Failure, PrepayInfo};
-use crate::channel::Method;
+use crate::channel::{FeeTerms, Method};
 use crate::code::codes;
 use crate::id::{AttemptId, ChannelAccountId, LegId, TransactionId};
 use crate::money::Money;
@@ -49,6 +49,8 @@ pub struct Attempt {
     pub method: Method,
     /// How much.
     pub amount: Money,
+    /// What the gateway keeps of it, as the account said when it was written down.
+    pub fee: FeeTerms,
     /// The gateway's id of the payer, where the method needs it.
     pub payer: Option<PayerId>,
     /// Where it stands.

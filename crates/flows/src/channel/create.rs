@@ -26,7 +26,7 @@ pub struct NewChannelAccount {
     pub settings: Value,
     /// Its secrets by field name.
     pub secrets: BTreeMap<String, Secret>,
-    /// What it takes, and from where.
+    /// What it takes, for which fee, and from where.
     pub limits: Limits,
 }
 
@@ -59,6 +59,7 @@ pub async fn create(
         settings,
         fingerprints,
         limits: limits.account_limits(),
+        fee: limits.fee,
         callback_cidrs: limits.callback_cidrs,
         is_active: true,
         version: 1,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use gateways::{AccountConfig, registry};
-use kassa_core::channel::{AccountLimits, ChannelAccount, GatewayName};
+use kassa_core::channel::{AccountLimits, ChannelAccount, FeeTerms, GatewayName};
 use kassa_core::id::ChannelAccountId;
 use kassa_core::{Money, Secret};
 use runtime::accounts::seal_credentials;
@@ -16,13 +16,15 @@ pub(super) const DISPLAY_NAME_MAX: usize = 100;
 /// How many networks an allow-list may have.
 pub(super) const CALLBACK_CIDRS_MAX: usize = 64;
 
-/// The amounts that an account takes, and the networks that callbacks come from.
+/// The amounts that an account takes and for which fee, and the networks that callbacks come from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Limits {
     /// Smallest payment.
     pub amount_min: Option<Money>,
     /// Largest payment.
     pub amount_max: Option<Money>,
+    /// What the gateway keeps of new payments.
+    pub fee: FeeTerms,
     /// Networks in CIDR form; empty means any.
     pub callback_cidrs: Vec<String>,
 }

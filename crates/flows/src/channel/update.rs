@@ -27,7 +27,7 @@ pub struct ChannelAccountChange {
     pub settings: Value,
     /// New secrets by field name; the others stay.
     pub secrets: BTreeMap<String, Secret>,
-    /// What it takes, and from where.
+    /// What it takes, for which fee, and from where.
     pub limits: Limits,
 }
 
@@ -71,6 +71,7 @@ pub async fn update(
         settings,
         fingerprints,
         limits: limits.account_limits(),
+        fee: limits.fee,
         callback_cidrs: limits.callback_cidrs,
         updated_at: now,
         ..locked.get().account.clone()

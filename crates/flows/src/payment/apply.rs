@@ -12,7 +12,7 @@ use kassa_core::payment::{
     Applied, Attempt, AttemptFact, AttemptStatus, Decision, Failure, PaymentFact, PaymentStatus,
     PaymentTransaction, PrepayInfo, decide,
 };
-use runtime::store::{Locked, Posted, Tx};
+use runtime::store::{Locked, Movement, Posted, Tx};
 use serde_json::json;
 
 use super::legs;
@@ -294,8 +294,9 @@ pub(crate) async fn apply_fact_in_tx(
             {
                 let booking = booking(payment.get(), &before, *amount);
                 let transfer = booking.unexpected_payment(before.id.to_string());
-                let transfer = transfer.map_err(Error::internal)?;
-                post_in_tx(kassa, tx, transfer, transaction_id).await?;
+                let mut transfers = vec![transfer.map_err(Error::internal)?];
+                transfers.extend(fee(&booking, &before)?);
+                post_in_tx(kassa, tx, transfers, transaction_id).await?;
             }
             let finding = Finding::of_fact(kind, &before, payment.get(), fact);
             finding
@@ -463,22 +464,19 @@ async fn update_attempt_in_tx(
     Ok(true)
 }
 
-/// Books a transfer; one that is in the books already is left as it is.
+/// Books transfers; those that are in the books already are left as they are.
 pub(crate) async fn post_in_tx(
     kassa: &Kassa,
     tx: &Tx,
-    transfer: Transfer,
+    transfers: Vec<Transfer>,
     transaction_id: TransactionId,
 ) -> Result<(), Error> {
+    let movements: Vec<_> = transfers.into_iter().map(Movement::Transfer).collect();
+    let now = kassa.clock.now();
     let posted = tx
-        .post_transfer_in_tx(
-            &transfer,
-            Some(transaction_id),
-            &kassa.ids,
-            kassa.clock.now(),
-        )
+        .book_in_tx(&movements, Some(transaction_id), &kassa.ids, now)
         .await?;
-    if posted == Posted::AlreadyPosted {
+    if posted.contains(&Posted::AlreadyPosted) {
         tracing::warn!(payment.id = %transaction_id, "a transfer was in the books already");
     }
     Ok(())
@@ -494,6 +492,12 @@ pub(crate) fn booking(
         app_id: payment.app_id.clone(),
         amount,
     }
+}
+
+/// What the gateway keeps of a paid order, if anything.
+pub(crate) fn fee(booking: &Booking, attempt: &Attempt) -> Result<Option<Transfer>, Error> {
+    let transfer = booking.fee(attempt.fee, attempt.id.to_string());
+    transfer.map_err(Error::internal)
 }
 
 pub(crate) fn next_version(version: i64) -> Result<i64, Error> {

@@ -12,7 +12,7 @@ use kassa_core::payment::{Attempt, Leg, LegStatus, PaymentTransaction};
 use kassa_core::wallet::WalletKey;
 use runtime::store::{Movement, NewHold, Tx};
 
-use super::apply::booking;
+use super::apply::{booking, fee};
 use crate::limits::Beyond;
 use crate::wallet::{self, top_up};
 use crate::{Error, Kassa, limits};
@@ -83,10 +83,10 @@ pub(super) async fn pay_in_tx(
     payment: &PaymentTransaction,
     attempt: &Attempt,
 ) -> Result<(), Error> {
-    let gateway = booking(payment, attempt, payment.amount_by_gateway())
-        .payment(attempt.id.to_string())
-        .map_err(Error::internal)?;
-    let mut movements = vec![Movement::Transfer(gateway)];
+    let booking = booking(payment, attempt, payment.amount_by_gateway());
+    let gateway = booking.payment(attempt.id.to_string());
+    let mut movements = vec![Movement::Transfer(gateway.map_err(Error::internal)?)];
+    movements.extend(fee(&booking, attempt)?.map(Movement::Transfer));
     for leg in payment.internal_legs() {
         let hold = leg.hold_id;
         movements.push(Movement::PostHold {

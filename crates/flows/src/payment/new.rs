@@ -177,6 +177,7 @@ fn attempt(
         channel_account_id: account.id,
         method: leg.method,
         amount: leg.amount,
+        fee: account.fee,
         payer: request.payer.clone(),
         status: AttemptStatus::Prepared,
         prepay: None,

@@ -335,6 +335,7 @@ impl Plan {
             channel_account_id: self.account.id,
             method: self.method,
             amount: current.amount,
+            fee: self.account.fee,
             payer: self.payer.clone(),
             status: AttemptStatus::Prepared,
             prepay: None,

@@ -5,6 +5,7 @@ use kassa_core::Money;
 use kassa_core::anomaly::AnomalyKind;
 use kassa_core::event::EventKind;
 use kassa_core::id::{AttemptId, ChannelAccountId, RefundId};
+use kassa_core::ledger::{Booking, Transfer};
 use kassa_core::notification::{RefundReport, ReportedRefund};
 use kassa_core::payment::{self, Attempt, PaymentFact, PaymentTransaction};
 use kassa_core::refund::{
@@ -259,15 +260,27 @@ pub(super) async fn take_from_suspense(
     refund: &RefundTransaction,
 ) -> Result<bool, Error> {
     let attempt = attempt(tx, route(refund)?.attempt_id).await?;
-    let transfer = booking(payment, &attempt, refund.amount_requested)
-        .duplicate_refund(refund.id.to_string())
-        .map_err(Error::internal)?;
-    post_in_tx(kassa, tx, transfer, payment.id).await?;
+    let booking = booking(payment, &attempt, refund.amount_requested);
+    let transfer = booking.duplicate_refund(refund.id.to_string());
+    let mut transfers = vec![transfer.map_err(Error::internal)?];
     let before = given_back_of_attempt(tx, &attempt, refund.id).await?;
+    transfers.extend(fee_refund(&booking, (&attempt, before), refund)?);
+    post_in_tx(kassa, tx, transfers, payment.id).await?;
     let total = before
         .checked_add(refund.amount_requested)
         .map_err(Error::internal)?;
     Ok(attempt.amount.checked_sub(total).is_ok())
+}
+
+/// What comes back of the gateway's fee with a refund, after other refunds of the order.
+fn fee_refund(
+    booking: &Booking,
+    (attempt, refunded_before): (&Attempt, Money),
+    refund: &RefundTransaction,
+) -> Result<Option<Transfer>, Error> {
+    let amounts = (attempt.amount, refunded_before);
+    let transfer = booking.fee_refund(attempt.fee, amounts, refund.id.to_string());
+    transfer.map_err(Error::internal)
 }
 
 /// What the order's other refunds gave back.
@@ -323,10 +336,16 @@ pub(super) async fn take_from_payment(
     refund: &mut RefundTransaction,
     fact: &PaymentFact,
 ) -> Result<Option<Taken>, Error> {
+    let mut fee = None;
     let booking = match refund.route {
         Some(route) => {
             let attempt = attempt(tx, route.attempt_id).await?;
-            Some(booking(payment, &attempt, route.amount))
+            let booking = booking(payment, &attempt, route.amount);
+            if attempt.fee.is_returned {
+                let before = given_back_of_attempt(tx, &attempt, refund.id).await?;
+                fee = fee_refund(&booking, (&attempt, before), refund)?;
+            }
+            Some(booking)
         }
         None => None,
     };
@@ -341,7 +360,7 @@ pub(super) async fn take_from_payment(
         payment.amount_refund_reserved = applied.state.reserved;
         let gateway = booking.map(|booking| booking.refund(refund.id.to_string()));
         let gateway = gateway.transpose().map_err(Error::internal)?;
-        let transfers = gateway.into_iter().chain(transfers);
+        let transfers = gateway.into_iter().chain(fee).chain(transfers);
         let movements: Vec<_> = transfers.map(Movement::Transfer).collect();
         let wallet = top_up::book_refunded_in_tx(kassa, tx, payment, refund, movements).await?;
         let event = applied.event;
@@ -350,7 +369,8 @@ pub(super) async fn take_from_payment(
     if let (Some(booking), Some(route)) = (booking, refund.route) {
         let number = format!("{}:{}", route.attempt_id, refund.refund_number);
         let transfer = booking.unexpected_refund(number).map_err(Error::internal)?;
-        post_in_tx(kassa, tx, transfer, payment.id).await?;
+        let transfers = [transfer].into_iter().chain(fee).collect();
+        post_in_tx(kassa, tx, transfers, payment.id).await?;
     }
     Ok(None)
 }

@@ -247,6 +247,8 @@ Example of accounts.toml:
   display_name = \"Alipay, main shop\"
   gateway = \"ALIPAY\"                         # or WECHAT_V3
   amount_max = { amount = \"50000.00\", currency = \"CNY\" }
+  fee_rate = \"0.006\"                         # the gateway keeps 0.6 %; for the books
+  fee_returned = true                        # and gives it back with refunds
   callback_cidrs = []                        # empty: from anywhere
   active = true
 

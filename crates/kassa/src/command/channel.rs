@@ -87,6 +87,8 @@ fn show(kassa: &Kassa, account: &ChannelAccount) -> Result<Value, flows::Error> 
         "version": account.version,
         "amount_min": amount(account.limits.amount_min),
         "amount_max": amount(account.limits.amount_max),
+        "fee_rate": account.fee.rate.to_string(),
+        "fee_returned": account.fee.is_returned,
         "callback_cidrs": account.callback_cidrs,
         "secret_fingerprints": account.fingerprints,
         "callback_url_payment": kassa.callback_url(account, CallbackRoute::Payment)?.as_str(),

@@ -6,7 +6,7 @@ use std::path::Path;
 use flows::channel::{ChannelAccountChange, Limits, NewChannelAccount};
 use flows::{FieldViolation, Kassa, channel};
 use gateways::{AccountConfig, registry};
-use kassa_core::channel::{ChannelAccount, GatewayName};
+use kassa_core::channel::{ChannelAccount, FeeRate, FeeTerms, GatewayName};
 use kassa_core::text::AccountCode;
 use kassa_core::{Currency, Money, Secret};
 use runtime::accounts::open_credentials;
@@ -30,7 +30,7 @@ pub struct AccountSpec {
     pub settings: Value,
     /// Its secrets by field name; those that an existing account has and this leaves out stay.
     pub secrets: BTreeMap<String, Secret>,
-    /// What it takes, and from where.
+    /// What it takes, for which fee, and from where.
     pub limits: Limits,
     /// Whether new payments may use it.
     pub is_active: bool,
@@ -51,6 +51,9 @@ struct Entry {
     gateway: String,
     amount_min: Option<Amount>,
     amount_max: Option<Amount>,
+    fee_rate: Option<String>,
+    #[serde(default)]
+    fee_returned: bool,
     #[serde(default)]
     callback_cidrs: Vec<String>,
     #[serde(default = "yes")]
@@ -126,6 +129,13 @@ fn read(entry: Entry, path: &Path, at: &str, problems: &mut Vec<String>) -> Opti
     let amount_max = entry
         .amount_max
         .and_then(|it| money(&it, &format!("{at}.amount_max"), problems));
+    let fee_rate = entry
+        .fee_rate
+        .map(|text| text.parse::<FeeRate>())
+        .transpose();
+    let fee_rate = fee_rate
+        .map_err(|error| problems.push(format!("{at}.fee_rate: {error}")))
+        .unwrap_or_default();
     let settings = Resolver::new(path, problems).table(entry.settings, &format!("{at}.settings"));
     let secrets = Resolver::new(path, problems).table(entry.secrets, &format!("{at}.secrets"));
     let secrets = texts(secrets, &format!("{at}.secrets"), problems);
@@ -138,6 +148,10 @@ fn read(entry: Entry, path: &Path, at: &str, problems: &mut Vec<String>) -> Opti
         limits: Limits {
             amount_min,
             amount_max,
+            fee: FeeTerms {
+                rate: fee_rate.unwrap_or_default(),
+                is_returned: entry.fee_returned,
+            },
             callback_cidrs: entry.callback_cidrs,
         },
         is_active: entry.active,
@@ -258,6 +272,11 @@ fn differences(kassa: &Kassa, account: &ChannelAccount, spec: &AccountSpec) -> V
     differs(
         "amount_max",
         account.limits.amount_max != spec.limits.amount_max,
+    );
+    differs("fee_rate", account.fee.rate != spec.limits.fee.rate);
+    differs(
+        "fee_returned",
+        account.fee.is_returned != spec.limits.fee.is_returned,
     );
     differs(
         "callback_cidrs",

@@ -31,6 +31,7 @@ code = "alipay-main"
 display_name = "{display_name}"
 gateway = "ALIPAY"
 amount_max = {{ amount = "5000.00", currency = "CNY" }}
+fee_rate = "0.006"
 callback_cidrs = ["127.0.0.0/8"]
 active = {is_active}
 
@@ -78,6 +79,8 @@ async fn applying_an_account_again_changes_nothing() {
     let before = listed(&place);
     assert_eq!(before[0]["version"], 1);
     assert_eq!(before[0]["amount_max"]["amount"], "5000.00");
+    assert_eq!(before[0]["fee_rate"], "0.006");
+    assert_eq!(before[0]["fee_returned"], false);
     let url = before[0]["callback_url_payment"].as_str().unwrap();
     assert!(
         url.ends_with("/callbacks/alipay/alipay-main/payment"),
@@ -106,14 +109,20 @@ async fn what_differs_is_named_and_changed_and_secrets_are_never_shown() {
 
     place.write(
         "accounts.toml",
-        &accounts("Renamed", "other.key.pem", false),
+        &accounts("Renamed", "other.key.pem", false)
+            .replace("\"0.006\"", "\"0.0060\"\nfee_returned = true"),
     );
     let ran = apply(&place, &[]);
     let (action, fields) = change(&ran);
     assert_eq!(action, "update");
     assert_eq!(
         fields,
-        ["display_name", "active", "secrets.app_private_key"]
+        [
+            "display_name",
+            "fee_returned",
+            "active",
+            "secrets.app_private_key"
+        ]
     );
     assert!(!ran.stdout.contains("PRIVATE KEY") && !ran.stderr.contains("PRIVATE KEY"));
 
@@ -129,11 +138,12 @@ async fn everything_wrong_with_the_file_is_named_and_nothing_is_done() {
     let place = prepared().await;
     let text = accounts("Main shop", "nowhere.pem", true)
         .replace("\"ALIPAY\"", "\"PAYPAL\"")
-        .replace("5000.00", "5000.001");
+        .replace("5000.00", "5000.001")
+        .replace("0.006", "0.6 %");
     place.write("accounts.toml", &text);
     let ran = apply(&place, &[]);
     assert_eq!(ran.code, 2);
-    for problem in ["gateway", "amount_max", "app_private_key_file"] {
+    for problem in ["gateway", "amount_max", "fee_rate", "app_private_key_file"] {
         assert!(
             ran.stderr.contains(problem),
             "{problem} is missing in {}",

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 use kassa_core::app::{App, Policies};
-use kassa_core::channel::{AccountLimits, Channel, ChannelAccount, GatewayName, Method};
+use kassa_core::channel::{AccountLimits, Channel, ChannelAccount, FeeTerms, GatewayName, Method};
 use kassa_core::event::EventKind;
 use kassa_core::id::{AttemptId, ChannelAccountId, EnvelopeId, EventId, LegId, TransactionId};
 use kassa_core::payment::{
@@ -81,6 +81,7 @@ impl Installed {
             settings: json!({}),
             fingerprints: BTreeMap::new(),
             limits: AccountLimits::default(),
+            fee: FeeTerms::default(),
             callback_cidrs: Vec::new(),
             is_active: false,
             version: 1,
@@ -110,6 +111,7 @@ impl Installed {
             channel_account_id: self.account,
             method: Method::Qr,
             amount,
+            fee: FeeTerms::default(),
             payer: None,
             status: AttemptStatus::Closed,
             prepay: None,

@@ -149,6 +149,7 @@ pub(super) fn read_attempt(row: payment_attempt::Model) -> Result<Attempt, Store
         channel_account_id: reader.parse("channel_account_id", &row.channel_account_id)?,
         method: reader.parse("method", &row.method)?,
         amount: reader.money("amount_minor", row.amount_minor, currency)?,
+        fee: reader.fee(row.fee_rate_ppm, row.is_fee_returned)?,
         payer: reader.text_some("payer_id", row.payer_id.as_deref())?,
         status: reader.parse("status", &row.status)?,
         prepay: row
@@ -192,6 +193,8 @@ fn write_attempt(attempt: &Attempt) -> Result<payment_attempt::ActiveModel, Stor
         method: Set(attempt.method.to_string()),
         amount_minor: Set(attempt.amount.amount_minor()),
         currency: Set(attempt.amount.currency().to_string()),
+        fee_rate_ppm: Set(attempt.fee.rate.ppm().into()),
+        is_fee_returned: Set(attempt.fee.is_returned),
         payer_id: Set(attempt.payer.as_ref().map(ToString::to_string)),
         request_id: Set(attempt.retry.as_ref().map(|retry| retry.id.to_string())),
         request_fingerprint: Set(retry_fingerprint(attempt)),

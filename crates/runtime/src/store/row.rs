@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use chrono::{DateTime, SubsecRound, Utc};
+use kassa_core::channel::{FeeRate, FeeTerms};
 use kassa_core::payment::Failure;
 use kassa_core::{Currency, Money};
 use sea_orm::{ConnectionTrait, EntityTrait, Select};
@@ -84,6 +85,14 @@ impl<'a> RowReader<'a> {
         currency: Currency,
     ) -> Result<Money, StoreError> {
         Money::try_new(amount_minor, currency).map_err(|_negative| self.unreadable(column))
+    }
+
+    /// The pair `fee_rate_ppm`, `is_fee_returned`.
+    pub(crate) fn fee(&self, rate_ppm: i64, is_returned: bool) -> Result<FeeTerms, StoreError> {
+        let rate = u32::try_from(rate_ppm).ok();
+        let rate = rate.and_then(|ppm| FeeRate::try_new(ppm).ok());
+        let rate = rate.ok_or_else(|| self.unreadable("fee_rate_ppm"))?;
+        Ok(FeeTerms { rate, is_returned })
     }
 
     /// The pair `error_code`, `error_message`.

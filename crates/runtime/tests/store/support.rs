@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use kassa_core::app::{App, AppKey, KeyAlgorithm, Scope};
-use kassa_core::channel::{AccountLimits, Channel, ChannelAccount, GatewayName, Method};
+use kassa_core::channel::{
+    AccountLimits, Channel, ChannelAccount, FeeRate, FeeTerms, GatewayName, Method,
+};
 use kassa_core::id::{AttemptId, ChannelAccountId, LegId, RefundId, TransactionId};
 use kassa_core::payment::{
     Attempt, AttemptStatus, Leg, LegStatus, PaymentStatus, PaymentTransaction,
@@ -93,6 +95,10 @@ impl World {
                     amount_min: Some(cny(1)),
                     amount_max: None,
                 },
+                fee: FeeTerms {
+                    rate: FeeRate::try_new(6_000).unwrap(),
+                    is_returned: true,
+                },
                 callback_cidrs: vec!["127.0.0.0/8".to_owned()],
                 is_active: true,
                 version: 1,
@@ -119,6 +125,10 @@ impl World {
             channel_account_id: self.account,
             method: Method::Qr,
             amount: cny(10_000),
+            fee: FeeTerms {
+                rate: FeeRate::try_new(38_000).unwrap(),
+                is_returned: false,
+            },
             payer: Some(PayerId::try_new("buyer").unwrap()),
             status: AttemptStatus::Prepared,
             prepay: None,

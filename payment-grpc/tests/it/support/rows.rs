@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 use flows::Kassa;
-use kassa_core::channel::{AccountLimits, Channel, ChannelAccount, GatewayName, Method};
+use kassa_core::channel::{AccountLimits, Channel, ChannelAccount, FeeTerms, GatewayName, Method};
 use kassa_core::id::{AttemptId, ChannelAccountId, LegId, TransactionId};
 use kassa_core::payment::{
     Attempt, AttemptStatus, Leg, LegStatus, PaymentStatus, PaymentTransaction,
@@ -33,6 +33,7 @@ async fn account(kassa: &Kassa) -> ChannelAccountId {
         settings: serde_json::json!({}),
         fingerprints: BTreeMap::new(),
         limits: AccountLimits::default(),
+        fee: FeeTerms::default(),
         callback_cidrs: Vec::new(),
         is_active: true,
         version: 1,
@@ -84,6 +85,7 @@ pub(crate) async fn payment(kassa: &Kassa, app: &AppId, order: &str) -> PaymentT
         channel_account_id: account(kassa).await,
         method: Method::Qr,
         amount,
+        fee: FeeTerms::default(),
         payer: None,
         status: AttemptStatus::Open,
         prepay: None,

@@ -33,6 +33,10 @@ pub struct Account {
     /// Whose manners it has: Alipay refunds at once and tells of it on the payment's route, WeChat Pay
     /// takes its time and has a route of its own.
     pub gateway: GatewayName,
+    /// The part of each payment that the gateway keeps, in millionths.
+    pub fee_ppm: u32,
+    /// Whether it keeps only what was not given back.
+    pub is_fee_returned: bool,
     /// Until when nobody answers there.
     pub down_until: Option<Time>,
 }

@@ -9,7 +9,7 @@ use kassa_core::channel::GatewayName;
 use kassa_core::money::Currency;
 use kassa_core::notification::{GatewayReason, ReportedPayment, ReportedRefund};
 
-use super::{Bank, Later};
+use super::{Account, Bank, Later};
 use crate::simulation::Time;
 
 /// For how long a gateway's query may not show yet what just happened.
@@ -82,6 +82,17 @@ impl Order {
         let done = |refund: &&Refund| refund.state == RefundState::Done;
         let refunds = self.refunds.values().filter(done);
         refunds.map(|refund| refund.amount).sum()
+    }
+
+    /// What an account keeps of a paid order as its fee, half up to the minor unit.
+    pub fn fee(&self, account: &Account) -> i64 {
+        let back = if account.is_fee_returned {
+            self.refunded()
+        } else {
+            0
+        };
+        let twice = (self.amount - back) * i64::from(account.fee_ppm) * 2;
+        (twice + 1_000_000) / 2_000_000
     }
 
     fn is_open(&self, now: Time) -> bool {

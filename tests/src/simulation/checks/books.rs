@@ -64,11 +64,12 @@ async fn ledger(town: &Town, books: &Books, found: &mut Findings) {
     };
     let mut total = 0;
     for (place, account) in accounts.iter().enumerate() {
-        let held: i64 = {
+        let (held, fees): (i64, i64) = {
             let bank = town.bank.lock();
             let orders = bank.orders.values().filter(|order| order.account == place);
             let paid = orders.filter(|order| order.paid_at.is_some());
-            paid.map(|order| order.amount - order.refunded()).sum()
+            let kept = paid.map(|order| (order.amount - order.refunded(), order.fee(account)));
+            kept.fold((0, 0), |sum, one| (sum.0 + one.0 - one.1, sum.1 + one.1))
         };
         let key = balance(LedgerAccountKind::GatewayReceivable, account.id.to_string());
         let booked = store.balance(&key).await.expect("the store");
@@ -76,6 +77,13 @@ async fn ledger(town: &Town, books: &Books, found: &mut Findings) {
             let what = format!("account {place} holds {held}, the books say {booked}");
             found.push((None, what));
         }
+        let key = balance(LedgerAccountKind::FeeExpense, account.id.to_string());
+        let expensed = store.balance(&key).await.expect("the store");
+        if expensed != fees {
+            let what = format!("account {place} kept fees of {fees}, the books say {expensed}");
+            found.push((None, what));
+        }
+        total += expensed;
         let key = balance(LedgerAccountKind::Suspense, account.id.to_string());
         total += booked + store.balance(&key).await.expect("the store");
     }
