@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use kassa_core::id::HoldId;
-use kassa_core::ledger::{Amount, CauseKind, HoldStatus, TransferCause, Unit};
+use kassa_core::ledger::{Amount, CauseKind, HoldStatus, Transfer, TransferCause, Unit};
 use kassa_core::wallet::WalletKey;
 use kassa_core::{Currency, IdSource};
 use proptest::prelude::*;
@@ -27,6 +27,9 @@ enum Act {
     Hold { minor: i64 },
     Post { which: usize, minor: i64 },
     Void { which: usize },
+    Pay { minor: i64 },
+    PayAgain { which: usize },
+    Refund { which: usize, minor: i64 },
 }
 
 /// Acts that are booked together, by one user in one unit, and whether the process dies before the commit.
@@ -45,8 +48,11 @@ fn acts() -> impl Strategy<Value = Act> {
         minor.clone().prop_map(|minor| Act::Debit { minor }),
         minor.clone().prop_map(|minor| Act::Give { minor }),
         minor.clone().prop_map(|minor| Act::Hold { minor }),
-        (0..6_usize, minor).prop_map(|(which, minor)| Act::Post { which, minor }),
+        (0..6_usize, minor.clone()).prop_map(|(which, minor)| Act::Post { which, minor }),
         (0..6_usize).prop_map(|which| Act::Void { which }),
+        minor.clone().prop_map(|minor| Act::Pay { minor }),
+        (0..3_usize).prop_map(|which| Act::PayAgain { which }),
+        (0..3_usize, minor).prop_map(|(which, minor)| Act::Refund { which, minor }),
     ]
 }
 
@@ -74,6 +80,29 @@ struct Model {
     balances: BTreeMap<(usize, bool), (i64, i64)>,
     /// Holds in their order.
     holds: Vec<ModelHold>,
+    /// Payments in their order.
+    payments: Vec<ModelPayment>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct ModelPayment {
+    id: HoldId,
+    key: (usize, bool),
+    amount: i64,
+    refunded: i64,
+}
+
+impl ModelPayment {
+    fn rest(&self) -> i64 {
+        self.amount - self.refunded
+    }
+}
+
+/// What an act is about, of what is there already.
+#[derive(Debug, Clone, Default)]
+struct Meant {
+    hold: Option<HoldId>,
+    payment: Option<ModelPayment>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,9 +158,54 @@ impl Model {
                     HoldStatus::Posted => return Err(()),
                 }
             }
+            Act::Pay { minor } => {
+                self.payments.push(ModelPayment {
+                    id,
+                    key,
+                    amount: *minor,
+                    refunded: 0,
+                });
+                (balance - minor, held)
+            }
+            Act::PayAgain { .. } => (balance, held),
+            Act::Refund { which, minor } => {
+                let found = self.payment(*which, key)?;
+                let amount = found.rest().min(*minor);
+                found.refunded += amount;
+                (balance + amount, held)
+            }
         };
         self.balances.insert(key, (balance, held));
         if balance < held { Err(()) } else { Ok(()) }
+    }
+
+    /// The payment that an act means, if it is one of this wallet.
+    fn payment(&mut self, which: usize, key: (usize, bool)) -> Result<&mut ModelPayment, ()> {
+        let payments = self.payments.iter_mut();
+        payments.filter(|it| it.key == key).nth(which).ok_or(())
+    }
+
+    /// What an act is about, if it was there before `self` became `after`.
+    fn meant(&mut self, after: &mut Self, key: (usize, bool), act: &Act) -> Meant {
+        match act {
+            Act::Post { which, .. } | Act::Void { which } => Meant {
+                hold: self.hold(*which, key).ok().map(|hold| hold.id),
+                payment: None,
+            },
+            Act::PayAgain { which } | Act::Refund { which, .. } => {
+                let is_old = self.payment(*which, key).is_ok();
+                let payment = after.payment(*which, key).ok().filter(|_| is_old);
+                Meant {
+                    hold: None,
+                    payment: payment.cloned(),
+                }
+            }
+            Act::Credit { .. }
+            | Act::Debit { .. }
+            | Act::Give { .. }
+            | Act::Hold { .. }
+            | Act::Pay { .. } => Meant::default(),
+        }
     }
 
     /// The hold that an act means, if it is one of this wallet.
@@ -149,14 +223,25 @@ fn amount(is_points: bool, minor: i64) -> Amount {
     }
 }
 
-/// The movement of an act; none if there is no such hold.
+/// A payment of a wallet, by the hold that it was held with or by itself.
+fn payment(key: &WalletKey, is_points: bool, cause: String, minor: i64) -> Transfer {
+    let paid = if is_points {
+        key.points_payment(cause, points(minor), cny(1))
+    } else {
+        key.balance_payment(cause, cny(minor))
+    };
+    paid.unwrap()
+}
+
+/// The movement of an act; none if there is nothing that it could be about.
 fn movement(
     world: &World,
     (key, is_points): (&WalletKey, bool),
     act: &Act,
-    (id, hold): (HoldId, Option<HoldId>),
+    (id, meant): (HoldId, &Meant),
 ) -> Option<Movement> {
     let cause = id.to_string();
+    let (hold, paid) = (meant.hold, meant.payment.as_ref());
     let taker = wallet(
         world,
         if key.user_id.as_str() == FIRST {
@@ -191,13 +276,25 @@ fn movement(
         }
         Act::Post { minor, .. } => Movement::PostHold {
             hold: hold?,
-            transfer: if is_points {
-                key.points_payment(cause, points(*minor), cny(1)).unwrap()
-            } else {
-                key.balance_payment(cause, cny(*minor)).unwrap()
-            },
+            transfer: payment(key, is_points, cause, *minor),
         },
         Act::Void { .. } => Movement::VoidHold(hold?),
+        Act::Pay { minor } => Movement::Transfer(payment(key, is_points, cause, *minor)),
+        Act::PayAgain { .. } => {
+            let again = paid?;
+            let cause = again.id.to_string();
+            Movement::Transfer(payment(key, is_points, cause, again.amount))
+        }
+        Act::Refund { minor, .. } => {
+            let minor = paid?.rest().min(*minor);
+            let refund = if is_points {
+                key.points_refund(cause, points(minor), cny(1))
+            } else {
+                key.balance_refund(cause, cny(minor))
+            };
+            // Nothing is left of the payment.
+            Movement::Transfer(refund.ok().filter(|_| minor > 0)?)
+        }
     })
 }
 
@@ -210,21 +307,12 @@ async fn step(world: &World, ids: &IdSource, model: &mut Model, step: &Step) {
     let mut movements = Vec::new();
     for act in &step.acts {
         let id = HoldId::new(ids);
-        let hold = match act {
-            Act::Post { which, .. } | Act::Void { which } => {
-                // Only holds from before this transaction.
-                model
-                    .hold(*which, (user, is_points))
-                    .ok()
-                    .map(|hold| hold.id)
-            }
-            Act::Credit { .. } | Act::Debit { .. } | Act::Give { .. } | Act::Hold { .. } => None,
-        };
-        if hold.is_some_and(|hold| ended.contains(&hold)) {
+        let meant = model.meant(&mut after, (user, is_points), act);
+        if meant.hold.is_some_and(|hold| ended.contains(&hold)) {
             continue;
         }
-        ended.extend(hold);
-        if let Some(movement) = movement(world, (&key, is_points), act, (id, hold)) {
+        ended.extend(meant.hold);
+        if let Some(movement) = movement(world, (&key, is_points), act, (id, &meant)) {
             movements.push(movement);
             is_refused = is_refused || after.act((user, is_points), act, id).is_err();
         }
