@@ -11,7 +11,7 @@ use payment_grpc::{Deps, Server, ServerOptions};
 use runtime::config::{Config, LoadOptions};
 use runtime::lifecycle::{Lifecycle, admin};
 use runtime::{open, telemetry};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 /// The name in logs, traces and at the broker.
 const SERVICE: &str = "payment-grpc";
@@ -67,15 +67,20 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let queue = Arc::clone(&kassa.queue);
     let server = Server::bind(options, Deps { kassa, events }).await?;
     tracing::info!(address = %server.local_addr(), admin = %admin, "serving");
+    let (failed, mut failure) = oneshot::channel();
     lifecycle.spawn("grpc", async move {
         if let Err(error) = server.serve(soft.clone()).await {
             tracing::error!(error = ?error, "the server broke off; the process drains");
+            drop(failed.send(error));
             soft.cancel();
         }
     });
     let report = lifecycle.run_until_signal().await?;
     queue.close().await;
     anyhow::ensure!(report.is_clean(), "the drain was not clean: {report:?}");
+    if let Ok(error) = failure.try_recv() {
+        return Err(error.into());
+    }
     Ok(())
 }
 

@@ -9,6 +9,7 @@ use kassa_core::{Clock, IdSource};
 use runtime::config::{Config, LoadOptions};
 use runtime::lifecycle::{Lifecycle, Signals, admin};
 use runtime::{open, telemetry};
+use tokio::sync::oneshot;
 use worker::Worker;
 
 const SERVICE_NAME: &str = "kassa-worker";
@@ -70,9 +71,11 @@ async fn run(config: Config) -> anyhow::Result<()> {
 
     let worker = Worker::new(kassa.clone(), config.worker.clone());
     let stop = lifecycle.soft().clone();
+    let (failed, mut failure) = oneshot::channel();
     lifecycle.spawn("worker", async move {
         if let Err(error) = worker.run(stop.clone()).await {
             tracing::error!(%error, "the worker cannot go on");
+            drop(failed.send(error));
             stop.cancel();
         }
     });
@@ -81,5 +84,9 @@ async fn run(config: Config) -> anyhow::Result<()> {
     if !report.is_clean() {
         tracing::warn!(?report, "not everything ended by itself");
     }
-    Ok(())
+    // Who restarts the service has to see that it did not end as it was told to.
+    match failure.try_recv() {
+        Ok(error) => Err(error.into()),
+        Err(_ended_well) => Ok(()),
+    }
 }

@@ -95,7 +95,7 @@ impl RabbitConsumer {
         }
     }
 
-    /// Opens the first channel, so that a broker that refuses it is noticed at once.
+    /// Opens a channel, if none is open, so that a broker that refuses it is noticed at once.
     pub(super) async fn open(&mut self) -> Result<(), QueueError> {
         let session = self.take_session().await?;
         self.session = Some(session);

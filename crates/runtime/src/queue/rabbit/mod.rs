@@ -212,7 +212,10 @@ impl Queue for RabbitQueue {
     ) -> Result<Box<dyn Consumer>, QueueError> {
         self.ensure_open()?;
         let mut consumer = RabbitConsumer::new(Arc::clone(&self.shared), queue, prefetch);
-        consumer.open().await?;
+        if let Err(error) = consumer.open().await {
+            // The broker was there when we connected; the consumer opens a channel when it is back.
+            tracing::warn!(%error, queue.name = queue.as_str(), "no messages can be taken yet");
+        }
         Ok(Box::new(consumer))
     }
 
