@@ -29,7 +29,7 @@ use super::retry::{again, by_alipay};
 /// How long a caller waits.
 const DEADLINE: Duration = Duration::from_mins(1);
 
-/// A retry through Alipay that stops when its attempt is written down.
+/// A retry through Alipay that stops on its way, mostly when its attempt is written down.
 struct Stopped {
     task: JoinHandle<Result<PaymentView, flows::Error>>,
     gate: Arc<Semaphore>,
@@ -37,13 +37,17 @@ struct Stopped {
 
 impl Stopped {
     async fn start(app: &TestApp, created: &Created) -> Self {
+        Self::at(Checkpoint::RetryWrittenDown, app, created).await
+    }
+
+    async fn at(place: Checkpoint, app: &TestApp, created: &Created) -> Self {
         let (reached, gate) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
         let mut kassa = app.kassa().clone();
         let (at, through) = (Arc::clone(&reached), Arc::clone(&gate));
         kassa.checkpoints = Checkpoints::hooked(Arc::new(move |checkpoint| {
             let (at, through) = (Arc::clone(&at), Arc::clone(&through));
             Box::pin(async move {
-                if checkpoint == Checkpoint::RetryWrittenDown {
+                if checkpoint == place {
                     at.add_permits(1);
                     through.acquire().await.unwrap().forget();
                 }
@@ -113,6 +117,30 @@ async fn a_close_in_the_middle_of_a_retry_wins_and_nothing_is_placed() {
     let expected = [AttemptStatus::Closed, AttemptStatus::Closed];
     assert_eq!(statuses(&app, &created.id).await, expected);
     assert_eq!(app.control.orders().len(), 1);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refusal_decides_nothing_when_another_has_taken_the_call_over_meanwhile() {
+    let app = TestApp::start().await;
+    let created = app.created(&Wish::wechat_jsapi("tea", "5.00")).await;
+    let code = "ACQ.INVALID_PARAMETER".to_owned();
+    let fault = CallFault::Refuse { code };
+    let rule = FaultRule::call_once("", Operation::Create, fault).in_scope(FaultScope::NextOrder);
+    app.control.add_fault(rule).unwrap();
+    let slow = Stopped::at(Checkpoint::PlaceAnswered, &app, &created).await;
+    // Its call is nobody's by now: the same request, repeated, places the order.
+    app.clock.advance(TimeDelta::minutes(2));
+    let request = by_alipay(&created.id, "alipay");
+    let placed = app.retry(request).await.unwrap();
+    assert_eq!(placed.transaction.status(), PaymentStatus::PendingPayment);
+    let stale = slow.go_on().await.unwrap();
+    assert_eq!(stale.transaction.status.as_str(), "PENDING_PAYMENT");
+    app.pay(&placed).await;
+    app.settle().await;
+    let paid = app.payment(&created.id).await;
+    assert_eq!(paid.status(), PaymentStatus::PaidSuccess);
+    assert_eq!(app.anomalies().await, [], "paid in time");
     app.finish().await;
 }
 

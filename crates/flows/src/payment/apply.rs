@@ -241,6 +241,29 @@ pub(super) async fn apply_to_attempt(
     Ok(outcome)
 }
 
+/// Applies that a gateway refused the order which `claimed` was sent for, in a transaction of its own.
+/// `false`, and nothing changes, if the attempt has changed since: the call is another's by now.
+pub(super) async fn apply_refusal(
+    kassa: &Kassa,
+    claimed: &Attempt,
+    failure: Failure,
+) -> Result<bool, Error> {
+    let tx = kassa.store.begin().await?;
+    let payment = tx
+        .load_payment_for_update_in_tx(claimed.transaction_id)
+        .await?;
+    let attempt = tx.load_attempt_for_update_in_tx(claimed.id).await?;
+    if attempt.get().version != claimed.version {
+        tracing::warn!(attempt.id = %claimed.id, "a refusal came too late to decide anything");
+        return Ok(false);
+    }
+    let change = AttemptChange::failed(failure.clone());
+    let fact = PaymentFact::Failed(failure);
+    apply_fact_in_tx(kassa, &tx, payment, attempt, change, &fact).await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
 pub(crate) async fn apply_fact_in_tx(
     kassa: &Kassa,
     tx: &Tx,

@@ -14,7 +14,7 @@ use kassa_core::gateway_call::CallOperation;
 use kassa_core::id::TransactionId;
 use kassa_core::notification::{CallbackRoute, GatewayReason, ReportedPayment};
 use kassa_core::payment::{
-    Attempt, AttemptFact, AttemptStatus, Failure, PaymentFact, PaymentTransaction,
+    Attempt, AttemptFact, AttemptStatus, Failure, PaymentFact, PaymentStatus, PaymentTransaction,
 };
 use runtime::checkpoint::Checkpoint;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -212,7 +212,8 @@ async fn ask_first(
 }
 
 /// A refusal is final, unless an earlier call of the same number may have opened the order: then
-/// that one is ended at the gateway first, so that nobody can pay it any more.
+/// that one is ended at the gateway first, so that nobody can pay it any more. It decides nothing when
+/// the call was taken over meanwhile: another may have opened the order since.
 async fn refused(
     kassa: &Kassa,
     payment: &PaymentTransaction,
@@ -220,8 +221,9 @@ async fn refused(
     reason: GatewayReason,
     was_sent: bool,
 ) -> Result<PaymentView, Error> {
+    let mut attempt = attempt.clone();
     if was_sent {
-        let attempt = claim(kassa, attempt).await?;
+        attempt = claim(kassa, &attempt).await?;
         if let Ended::Reported(report) = close::end_at_gateway(kassa, &attempt).await?
             && matches!(report.state, ReportedPayment::Paid { .. })
         {
@@ -233,16 +235,12 @@ async fn refused(
         code: reason.code,
         message: reason.message,
     };
-    let change = AttemptChange::failed(failure.clone());
-    apply::apply_to_attempt(
-        kassa,
-        payment.id,
-        attempt.id,
-        change,
-        &PaymentFact::Failed(failure),
-    )
-    .await?;
-    current(kassa, payment.id).await
+    let is_decided = apply::apply_refusal(kassa, &attempt, failure).await?;
+    let view = current(kassa, payment.id).await?;
+    if !is_decided && view.transaction.status == PaymentStatus::PendingCreate {
+        return Err(unknown(payment.id));
+    }
+    Ok(view)
 }
 
 /// The answer as things stand now.
