@@ -145,6 +145,26 @@ async fn a_refusal_decides_nothing_when_another_has_taken_the_call_over_meanwhil
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_got_no_answer_stays_with_who_took_it_over() {
+    let app = TestApp::start().await;
+    let created = app.created(&Wish::wechat_jsapi("tea", "5.00")).await;
+    let fault = CallFault::Cut { accepted: false };
+    let rule = FaultRule::call_once("", Operation::Create, fault).in_scope(FaultScope::NextOrder);
+    app.control.add_fault(rule).unwrap();
+    let slow = Stopped::at(Checkpoint::PlaceAnswered, &app, &created).await;
+    app.clock.advance(TimeDelta::minutes(2));
+    let owner = Stopped::at(Checkpoint::PlaceAnswered, &app, &created).await;
+    let unknown = slow.go_on().await.unwrap_err();
+    assert!(matches!(unknown, flows::Error::OutcomeUnknown { .. }));
+    let expected = [AttemptStatus::Closed, AttemptStatus::Sent];
+    assert_eq!(statuses(&app, &created.id).await, expected, "one owner");
+    let placed = owner.go_on().await.unwrap();
+    assert_eq!(placed.transaction.status.as_str(), "PENDING_PAYMENT");
+    assert!(placed.prepay.is_some());
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_that_ends_after_writing_the_retry_down_loses_nothing() {
     let app = TestApp::start().await;
     let created = app.created(&Wish::wechat_jsapi("tea", "5.00")).await;

@@ -274,9 +274,14 @@ async fn store_placed(
     current(kassa, transaction_id).await
 }
 
-pub(super) async fn mark_unknown(kassa: &Kassa, attempt: &Attempt) -> Result<(), Error> {
+/// Gives the call up without an answer. Nothing changes if the attempt has changed since it was claimed: the
+/// call is another's by now, who may be in the middle of it.
+pub(super) async fn mark_unknown(kassa: &Kassa, claimed: &Attempt) -> Result<(), Error> {
     let tx = kassa.store.begin().await?;
-    let locked = tx.load_attempt_for_update_in_tx(attempt.id).await?;
+    let locked = tx.load_attempt_for_update_in_tx(claimed.id).await?;
+    if locked.get().version != claimed.version {
+        return Ok(());
+    }
     let now = Attempt {
         status: locked.get().status.after(AttemptFact::NoAnswer),
         updated_at: kassa.clock.now(),
@@ -285,7 +290,7 @@ pub(super) async fn mark_unknown(kassa: &Kassa, attempt: &Attempt) -> Result<(),
     tx.update_attempt_in_tx(locked, now).await?;
     tx.commit().await?;
     metrics::counter!("kassa_attempts_unknown_total").increment(1);
-    tracing::warn!(attempt.id = %attempt.id, "the outcome of placing an order is unknown");
+    tracing::warn!(attempt.id = %claimed.id, "the outcome of placing an order is unknown");
     Ok(())
 }
 
