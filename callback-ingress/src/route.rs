@@ -84,7 +84,7 @@ mod tests {
             "/callbacks/alipay//payment",
             "/callbacks/alipay/a/payment/",
             "/callbacks/alipay/a/Payment",
-            "/callbacks/paypal/a/payment",
+            "/callbacks/nowhere/a/payment",
             "/callbacks/alipay/a/chargeback",
             "//callbacks/alipay/a/payment",
             "/return/alipay",

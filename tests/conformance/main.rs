@@ -80,6 +80,11 @@ async fn baidu_is_what_other_software_takes_it_for() {
     Box::pin(conforms(GatewayName::Baidu)).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn paypal_is_what_other_software_takes_it_for() {
+    Box::pin(conforms(GatewayName::Paypal)).await;
+}
+
 #[test]
 fn every_operation_of_every_room_has_its_proof() {
     let table = Table::read();

@@ -22,7 +22,7 @@ use crate::checks::Expected;
 use crate::event::Bound;
 
 /// Codes of all planted accounts.
-pub const ACCOUNTS: [&str; 8] = code::ALL;
+pub const ACCOUNTS: [&str; 9] = code::ALL;
 /// The apps that call.
 const APPS: [&str; 2] = ["shop", "other"];
 /// Connections of the node: enough for a hundred calls at once to take turns.

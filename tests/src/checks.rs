@@ -136,7 +136,7 @@ impl TestApp {
         );
     }
 
-    fn accounts(&self) -> [(&'static str, Gateway, String); 8] {
+    fn accounts(&self) -> [(&'static str, Gateway, String); 9] {
         let credentials = self.node().sandbox().expect("a sandbox").credentials();
         let alipay = &credentials.alipay;
         let certificate = &credentials.alipay_certificate_mode;
@@ -173,6 +173,11 @@ impl TestApp {
                 code::STRIPE,
                 Gateway::Stripe,
                 credentials.stripe.account.clone(),
+            ),
+            (
+                code::PAYPAL,
+                Gateway::Paypal,
+                credentials.paypal.merchant_id.clone(),
             ),
         ]
     }

@@ -53,7 +53,8 @@ impl Wish {
         )
     }
 
-    /// What can be paid over this account: the first method of its gateway, in its first currency.
+    /// What can be paid over this account: the first method of its gateway, in the tests' currency or, where
+    /// it does not take that, its first one.
     pub fn over(account: &AccountSpec, order: &str, amount: &str) -> Self {
         let capabilities = registry::capabilities(account.gateway);
         let channel = format!("PAYMENT_CHANNEL_{}", account.gateway.channel());
@@ -62,7 +63,10 @@ impl Wish {
         let method = format!("PAYMENT_METHOD_{method}");
         let method = PaymentMethod::from_str_name(&method).expect("a method");
         let mut wish = Self::new(channel, method, order, amount).account(account.code.as_str());
-        let currency = capabilities.currencies.first().expect("a currency");
+        let takes = |code: &&&str| **code == CURRENCY;
+        let mut currencies = capabilities.currencies.iter();
+        let currency = currencies.clone().find(takes).or_else(|| currencies.next());
+        let currency = currency.expect("a currency");
         if let Some(amount) = &mut wish.0.amount {
             (*currency).clone_into(&mut amount.currency_code);
         }

@@ -225,6 +225,7 @@ pub fn channel(channel: Channel) -> v1::PaymentChannel {
         Channel::Baidu => v1::PaymentChannel::Baidu,
         Channel::Unionpay => v1::PaymentChannel::Unionpay,
         Channel::Stripe => v1::PaymentChannel::Stripe,
+        Channel::Paypal => v1::PaymentChannel::Paypal,
         Channel::Balance => v1::PaymentChannel::Balance,
         Channel::Points => v1::PaymentChannel::Points,
     }
@@ -253,6 +254,7 @@ pub fn gateway(gateway: GatewayName) -> v1::Gateway {
         GatewayName::Baidu => v1::Gateway::Baidu,
         GatewayName::Unionpay => v1::Gateway::Unionpay,
         GatewayName::Stripe => v1::Gateway::Stripe,
+        GatewayName::Paypal => v1::Gateway::Paypal,
     }
 }
 

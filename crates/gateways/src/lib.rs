@@ -26,6 +26,7 @@ mod form;
 #[cfg(feature = "client")]
 pub mod http;
 pub mod order;
+pub mod paypal;
 pub mod registry;
 pub mod stripe;
 #[cfg(test)]

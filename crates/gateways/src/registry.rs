@@ -6,8 +6,8 @@ use kassa_core::channel::GatewayName;
 use kassa_core::{Clock, IdSource};
 
 use crate::{
-    AccountConfig, Capabilities, ConfigError, Gateway, alipay, baidu, stripe, unionpay, wechat_v2,
-    wechat_v3,
+    AccountConfig, Capabilities, ConfigError, Gateway, alipay, baidu, paypal, stripe, unionpay,
+    wechat_v2, wechat_v3,
 };
 
 /// What every room is given beside its settings.
@@ -46,6 +46,7 @@ pub fn open(config: &AccountConfig, deps: &Deps) -> Result<Arc<dyn Gateway>, Con
         GatewayName::Baidu => Arc::new(baidu::Baidu::try_new(config, deps)?),
         GatewayName::Unionpay => Arc::new(unionpay::Unionpay::try_new(config, deps)?),
         GatewayName::Stripe => Arc::new(stripe::Stripe::try_new(config, deps)?),
+        GatewayName::Paypal => Arc::new(paypal::Paypal::try_new(config, deps)?),
     })
 }
 
@@ -58,6 +59,7 @@ pub fn capabilities(gateway: GatewayName) -> &'static Capabilities {
         GatewayName::Baidu => &baidu::CAPABILITIES,
         GatewayName::Unionpay => &unionpay::CAPABILITIES,
         GatewayName::Stripe => &stripe::CAPABILITIES,
+        GatewayName::Paypal => &paypal::CAPABILITIES,
     }
 }
 
@@ -71,5 +73,6 @@ pub fn secret_fields(gateway: GatewayName) -> &'static [&'static str] {
         GatewayName::Baidu => baidu::config::SECRET_FIELDS,
         GatewayName::Unionpay => unionpay::config::SECRET_FIELDS,
         GatewayName::Stripe => stripe::config::SECRET_FIELDS,
+        GatewayName::Paypal => paypal::config::SECRET_FIELDS,
     }
 }

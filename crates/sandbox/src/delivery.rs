@@ -17,6 +17,7 @@ use crate::{
     config::Delivery,
     error::ControlError,
     fault::{CallbackFault, is_about_notice},
+    paypal,
     shared::Shared,
     state::{Gateway, Order, OrderKey, PENDING_MAX, State},
     stripe, unionpay, wechat_v2, wechat_v3,
@@ -44,6 +45,7 @@ pub(crate) enum Notice {
     Baidu(baidu::notify::Notice),
     Unionpay(unionpay::notify::Notice),
     Stripe(stripe::notify::Notice),
+    Paypal(paypal::notify::Notice),
 }
 
 /// A callback that waits to be posted.
@@ -139,6 +141,7 @@ pub(crate) fn enqueue(
         Notice::Baidu(_) => baidu::notify::retry_schedule(),
         Notice::Unionpay(_) => unionpay::notify::RETRY_SCHEDULE_S.to_vec(),
         Notice::Stripe(_) => stripe::notify::RETRY_SCHEDULE_S.to_vec(),
+        Notice::Paypal(_) => paypal::notify::RETRY_SCHEDULE_S.to_vec(),
     };
     let mut pending = Pending {
         order: order.key(),
@@ -285,6 +288,9 @@ fn render(shared: &Shared, pending: &Pending) -> Option<Posting> {
         Notice::Stripe(notice) => {
             stripe::notify::render(&shared.accounts, notice, shared.now(), &faults)
         }
+        Notice::Paypal(notice) => {
+            paypal::notify::render(&shared.accounts, notice, shared.now(), &faults)
+        }
     }
 }
 
@@ -326,6 +332,7 @@ async fn post(shared: &Arc<Shared>, callback: RecordedCallback) -> DeliveryRepor
         Gateway::Baidu => baidu::notify::is_acknowledged(&callback.kind, http_status, &body),
         Gateway::Unionpay => unionpay::notify::is_acknowledged(http_status),
         Gateway::Stripe => stripe::notify::is_acknowledged(http_status),
+        Gateway::Paypal => paypal::notify::is_acknowledged(http_status),
     };
     if acknowledged {
         shared.state().mark_acknowledged(index);

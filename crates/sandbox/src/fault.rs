@@ -37,6 +37,8 @@ pub enum Operation {
     Query,
     /// Closing an order.
     Close,
+    /// Collecting the money of an order that its payer approved (PayPal).
+    Capture,
     /// Asking for a refund to be made.
     Refund,
     /// Asking for a refund's state.

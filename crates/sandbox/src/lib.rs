@@ -1,7 +1,7 @@
 //! Simulators of the gateways that speak their real protocols and sign for real.
 //!
 //! One loopback listener serves Alipay (`/gateway.do`), WeChat Pay API v3 (`/v3/…`) and API v2 (`/pay/…`), Baidu's
-//! cashier (`/rest/…`), UnionPay (`/gateway/api/…`), Stripe (`/v1/…`), a page for the payer of each order (`/payer/…`,
+//! cashier (`/rest/…`), UnionPay (`/gateway/api/…`), Stripe (`/v1/…`), PayPal (`/v2/…`), a page for the payer of each order (`/payer/…`,
 //! list at `/`) and a control API (`/control/…`). Requests are
 //! checked as the gateways check them; answers and callbacks carry real signatures. The crate shares
 //! no signing code with Kassa's own adapters, so that each judges the other.
@@ -35,6 +35,7 @@ mod keys;
 mod money;
 mod operations;
 mod payer;
+mod paypal;
 mod schema;
 mod server;
 mod shared;
@@ -63,6 +64,7 @@ pub use delivery::{DUPLICATES_MAX, DeliveryReport, RecordedCallback};
 pub use error::{ControlError, KeysError, SandboxError};
 pub use fault::{CallFault, CallbackFault, Fault, FaultRule, FaultScope, Operation};
 pub use keys::Keys;
+pub use paypal::account::PaypalCredentials;
 pub use state::{
     AccountBook, CallRecord, Gateway, Order, OrderState, Product, Refund, RefundOutcome,
     RefundStatus,

@@ -11,6 +11,7 @@ use crate::{
     crypto::{random_digits, random_text},
     delivery::{Notice, enqueue},
     error::ControlError,
+    paypal,
     shared::Shared,
     state::{
         Gateway, Order, OrderKey, OrderState, Product, Refund, RefundKey, RefundOutcome,
@@ -72,13 +73,16 @@ pub(crate) fn close_open(shared: &Shared, state: &mut State, key: &OrderKey) {
     }
 }
 
-/// The payer pays.
+/// The payer pays; at PayPal, agrees to.
 pub(crate) fn pay(shared: &Shared, key: &OrderKey) -> Result<Order, ControlError> {
     let now = shared.now();
     let mut state = shared.state();
     expire(shared, &mut state, key);
     let order = open_order(&mut state, key)?;
     order.is_opened = true;
+    if order.gateway == Gateway::Paypal {
+        return approve(shared, &mut state, key);
+    }
     order.state = OrderState::Paid;
     order.paid_at = Some(now);
     let order = order.clone();
@@ -92,10 +96,24 @@ pub(crate) fn pay(shared: &Shared, key: &OrderKey) -> Result<Order, ControlError
         Gateway::Baidu => vec![baidu::notify::paid(&order, now)],
         Gateway::Unionpay => vec![unionpay::notify::paid(&order)],
         Gateway::Stripe => stripe::notify::paid(&state, &order, &shared.base_url, now),
+        // Paid by the merchant's own call.
+        Gateway::Paypal => Vec::new(),
     };
     for notice in notices {
         enqueue(shared, &mut state, &order, notice);
     }
+    Ok(order)
+}
+
+fn approve(shared: &Shared, state: &mut State, key: &OrderKey) -> Result<Order, ControlError> {
+    let now = shared.now();
+    let order = open_order(state, key)?;
+    if !paypal::approve(order, now) {
+        return Err(ControlError::WrongState("approved".to_owned()));
+    }
+    let order = order.clone();
+    let notice = paypal::notify::approved(state, &order, &shared.base_url, now);
+    enqueue(shared, state, &order, notice);
     Ok(order)
 }
 
@@ -106,6 +124,9 @@ pub(crate) fn refuse(shared: &Shared, key: &OrderKey) -> Result<Order, ControlEr
     let order = open_order(&mut state, key)?;
     order.is_opened = true;
     order.refused_count = order.refused_count.saturating_add(1);
+    if order.gateway == Gateway::Paypal {
+        paypal::decline(order);
+    }
     let order = order.clone();
     if order.gateway == Gateway::Stripe {
         let notice = stripe::notify::refused(&state, &order, shared.now());
@@ -114,16 +135,27 @@ pub(crate) fn refuse(shared: &Shared, key: &OrderKey) -> Result<Order, ControlEr
     Ok(order)
 }
 
-/// The payer disputes a paid order. Only Stripe tells of it.
+/// The payer disputes a paid order. Only Stripe and PayPal tell of it.
 pub(crate) fn dispute(shared: &Shared, key: &OrderKey) -> Result<Order, ControlError> {
     let mut state = shared.state();
     let order = find(&state, key)?.clone();
-    if order.gateway != Gateway::Stripe || order.state != OrderState::Paid {
-        return Err(ControlError::WrongState(
-            "not a paid order of stripe".to_owned(),
-        ));
-    }
-    let notice = stripe::notify::disputed(&state, &order, shared.now());
+    let now = shared.now();
+    let is_paid = order.state == OrderState::Paid;
+    let notice = match order.gateway {
+        Gateway::Stripe if is_paid => stripe::notify::disputed(&state, &order, now),
+        Gateway::Paypal if is_paid => paypal::notify::disputed(&state, &order, now),
+        Gateway::Alipay
+        | Gateway::WechatV3
+        | Gateway::WechatV2
+        | Gateway::Baidu
+        | Gateway::Unionpay
+        | Gateway::Stripe
+        | Gateway::Paypal => {
+            return Err(ControlError::WrongState(
+                "not a paid order of stripe or paypal".to_owned(),
+            ));
+        }
+    };
     enqueue(shared, &mut state, &order, notice);
     Ok(order)
 }
@@ -176,6 +208,7 @@ pub(crate) fn refund(
             (false, gateway_number("5030", now))
         }
         Gateway::Stripe => (true, format!("re_{}", random_text(STRIPE_ID_LENGTH))),
+        Gateway::Paypal => (true, paypal::new_id()),
     };
     let made = Refund {
         gateway: order.gateway,
@@ -198,10 +231,16 @@ pub(crate) fn refund(
     state.insert_refund(key, made.clone());
     if is_immediate {
         let refunded = state.refunded_minor(key);
-        let notice = if order.gateway == Gateway::Stripe {
-            Some(stripe::notify::refunded(state, &order, &made, now))
-        } else {
-            alipay::notify::refunded(&shared.accounts, &order, &made, refunded)
+        let notice = match order.gateway {
+            Gateway::Stripe => Some(stripe::notify::refunded(state, &order, &made, now)),
+            Gateway::Paypal => Some(paypal::notify::refunded(state, &order, &made, now)),
+            Gateway::Alipay
+            | Gateway::WechatV3
+            | Gateway::WechatV2
+            | Gateway::Baidu
+            | Gateway::Unionpay => {
+                alipay::notify::refunded(&shared.accounts, &order, &made, refunded)
+            }
         };
         if let Some(notice) = notice {
             enqueue(shared, state, &order, notice);
@@ -262,7 +301,7 @@ pub(crate) fn settle(
     let order = find(&state, &order_key)?.clone();
     let notice: Option<(String, Option<String>, Notice)> = match order.gateway {
         // Ended when it was made.
-        Gateway::Alipay => None,
+        Gateway::Alipay | Gateway::Paypal => None,
         Gateway::WechatV3 => Some(wechat_v3::notify::settled(&order, &refund, outcome, now)),
         Gateway::WechatV2 => Some(wechat_v2::notify::settled(&order, &refund)),
         Gateway::Baidu => Some(baidu::notify::settled(&order, &refund)),

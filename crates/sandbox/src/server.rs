@@ -25,7 +25,7 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
 use crate::{
-    alipay, baidu, control, fault::CutConnection, payer, shared::Shared, stripe, unionpay,
+    alipay, baidu, control, fault::CutConnection, payer, paypal, shared::Shared, stripe, unionpay,
     wechat_v2, wechat_v3,
 };
 
@@ -62,6 +62,8 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/payment_intents/{*rest}", any(stripe::api))
         .route("/v1/refunds", any(stripe::api))
         .route("/v1/refunds/{*rest}", any(stripe::api))
+        .route("/v1/oauth2/token", post(paypal::token))
+        .route("/v2/{*rest}", any(paypal::api))
         .merge(payer::routes())
         .nest("/control", control)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

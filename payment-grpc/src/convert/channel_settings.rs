@@ -18,6 +18,8 @@ const WECHAT_URL_DEFAULT: &str = "https://api.mch.weixin.qq.com";
 const BAIDU_URL_DEFAULT: &str = "https://openapi.baidu.com";
 /// Stripe's API (stripe sheet §1).
 const STRIPE_URL_DEFAULT: &str = "https://api.stripe.com";
+/// PayPal's production API (paypal sheet §1).
+const PAYPAL_URL_DEFAULT: &str = "https://api-m.paypal.com";
 
 /// UnionPay's production gateway (unionpay sheet §1).
 const UNIONPAY_URL_DEFAULT: &str = "https://gateway.95516.com/gateway/api/";
@@ -42,6 +44,7 @@ pub(super) fn read(given: &Given) -> Settings {
         Given::Baidu(baidu) => read_baidu(baidu),
         Given::Unionpay(unionpay) => read_unionpay(unionpay),
         Given::Stripe(stripe) => read_stripe(stripe),
+        Given::Paypal(paypal) => read_paypal(paypal),
     }
 }
 
@@ -222,6 +225,33 @@ fn read_stripe(given: &v1::StripeSettings) -> Settings {
     }
 }
 
+fn read_paypal(given: &v1::PaypalSettings) -> Settings {
+    let mut public = Map::new();
+    put_or(
+        &mut public,
+        "api_base_url",
+        &given.api_base_url,
+        PAYPAL_URL_DEFAULT,
+    );
+    put_or(&mut public, "environment", &given.environment, "live");
+    put(&mut public, "merchant_id", &given.merchant_id);
+    put(&mut public, "client_id", &given.client_id);
+    put(&mut public, "webhook_id", &given.webhook_id);
+    if !given.certificates.is_empty() {
+        let certificates = given.certificates.iter();
+        let certificates = certificates.map(|it| json!({"url": it.url, "pem": it.pem}));
+        public.insert("certificates".to_owned(), certificates.collect());
+    }
+    put_list(&mut public, "intermediate_certs", &given.intermediate_certs);
+    put_list(&mut public, "root_certs", &given.root_certs);
+    put(&mut public, "brand_name", &given.brand_name);
+    Settings {
+        gateway: GatewayName::Paypal,
+        public: Value::Object(public),
+        secrets: secrets([("client_secret", &given.client_secret)]),
+    }
+}
+
 /// What a caller may see of an account's settings.
 pub(super) fn write(gateway: GatewayName, public: &Value) -> v1::ChannelSettings {
     let settings = match gateway {
@@ -231,6 +261,7 @@ pub(super) fn write(gateway: GatewayName, public: &Value) -> v1::ChannelSettings
         GatewayName::Baidu => Given::Baidu(write_baidu(public)),
         GatewayName::Unionpay => Given::Unionpay(write_unionpay(public)),
         GatewayName::Stripe => Given::Stripe(write_stripe(public)),
+        GatewayName::Paypal => Given::Paypal(write_paypal(public)),
     };
     v1::ChannelSettings {
         settings: Some(settings),
@@ -319,6 +350,26 @@ fn write_stripe(public: &Value) -> v1::StripeSettings {
         secret_key: String::new(),
         signing_secret: String::new(),
         signing_secret_previous: String::new(),
+    }
+}
+
+fn write_paypal(public: &Value) -> v1::PaypalSettings {
+    v1::PaypalSettings {
+        api_base_url: text(public, "api_base_url"),
+        environment: text(public, "environment"),
+        merchant_id: text(public, "merchant_id"),
+        client_id: text(public, "client_id"),
+        client_secret: String::new(),
+        webhook_id: text(public, "webhook_id"),
+        certificates: list(public, "certificates")
+            .map(|it| v1::PaypalCertificate {
+                url: text(it, "url"),
+                pem: text(it, "pem"),
+            })
+            .collect(),
+        intermediate_certs: texts(public, "intermediate_certs"),
+        root_certs: texts(public, "root_certs"),
+        brand_name: text(public, "brand_name"),
     }
 }
 

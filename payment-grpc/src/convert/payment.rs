@@ -120,6 +120,7 @@ pub(super) fn channel(channel: v1::PaymentChannel) -> Option<Channel> {
         v1::PaymentChannel::Baidu => Some(Channel::Baidu),
         v1::PaymentChannel::Unionpay => Some(Channel::Unionpay),
         v1::PaymentChannel::Stripe => Some(Channel::Stripe),
+        v1::PaymentChannel::Paypal => Some(Channel::Paypal),
         v1::PaymentChannel::Balance => Some(Channel::Balance),
         v1::PaymentChannel::Points => Some(Channel::Points),
     }

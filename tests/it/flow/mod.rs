@@ -19,6 +19,7 @@ mod mixed_replaced;
 mod order;
 mod password;
 mod password_requests;
+mod paypal;
 mod products;
 mod refund;
 mod refund_race;

@@ -32,10 +32,10 @@ async fn pay_over(code: &str, products: &[(PaymentMethod, Product)], channel: Pa
 fn is_way_to_pay(method: PaymentMethod, channel: PaymentChannel, prepay: Option<&Info>) -> bool {
     let is_alipay = channel == PaymentChannel::Alipay;
     let is_unionpay = channel == PaymentChannel::Unionpay;
-    let is_stripe = channel == PaymentChannel::Stripe;
+    let is_redirected = matches!(channel, PaymentChannel::Stripe | PaymentChannel::Paypal);
     match method {
         PaymentMethod::Qr => matches!(prepay, Some(Info::QrCode(_))),
-        PaymentMethod::Page if is_stripe => matches!(prepay, Some(Info::Redirect(_))),
+        PaymentMethod::Page if is_redirected => matches!(prepay, Some(Info::Redirect(_))),
         PaymentMethod::Page => matches!(prepay, Some(Info::Form(_))),
         PaymentMethod::Wap if is_unionpay => matches!(prepay, Some(Info::Form(_))),
         PaymentMethod::Wap => matches!(prepay, Some(Info::Redirect(_))),
@@ -138,6 +138,13 @@ const STRIPE: [(PaymentMethod, Product); 2] = [
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_stripe_product_is_paid() {
     pay_over(code::STRIPE, &STRIPE, PaymentChannel::Stripe).await;
+}
+
+const PAYPAL: [(PaymentMethod, Product); 1] = [(PaymentMethod::Page, Product::PaypalOrder)];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_paypal_product_is_paid() {
+    pay_over(code::PAYPAL, &PAYPAL, PaymentChannel::Paypal).await;
 }
 
 const UNIONPAY: [(PaymentMethod, Product); 4] = [

@@ -42,7 +42,7 @@ pub fn notification_key(callback: &RecordedCallback) -> String {
                 .map(|name| fields.get(name).map_or("", |value| value))
                 .join(".")
         }
-        Gateway::WechatV3 | Gateway::Stripe => {
+        Gateway::WechatV3 | Gateway::Stripe | Gateway::Paypal => {
             let body: Value = serde_json::from_str(&callback.body).unwrap_or_default();
             let id = body.get("id").and_then(Value::as_str);
             id.unwrap_or_default().to_owned()

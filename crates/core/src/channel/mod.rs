@@ -21,6 +21,8 @@ codes! {
         Unionpay = "UNIONPAY",
         /// Stripe.
         Stripe = "STRIPE",
+        /// PayPal.
+        Paypal = "PAYPAL",
         /// The payer's balance: money in a wallet that Kassa keeps.
         Balance = "BALANCE",
         /// The payer's points in a wallet that Kassa keeps.
@@ -33,7 +35,12 @@ impl Channel {
     pub fn is_internal(self) -> bool {
         match self {
             Self::Balance | Self::Points => true,
-            Self::Alipay | Self::WechatPay | Self::Baidu | Self::Unionpay | Self::Stripe => false,
+            Self::Alipay
+            | Self::WechatPay
+            | Self::Baidu
+            | Self::Unionpay
+            | Self::Stripe
+            | Self::Paypal => false,
         }
     }
 
@@ -45,6 +52,7 @@ impl Channel {
             Self::Baidu => "baidu",
             Self::Unionpay => "unionpay",
             Self::Stripe => "stripe",
+            Self::Paypal => "paypal",
             Self::Balance => "balance",
             Self::Points => "points",
         }
@@ -96,6 +104,8 @@ codes! {
         Unionpay = "UNIONPAY",
         /// Stripe.
         Stripe = "STRIPE",
+        /// PayPal.
+        Paypal = "PAYPAL",
     }
 }
 
@@ -108,6 +118,7 @@ impl GatewayName {
             Self::Baidu => Channel::Baidu,
             Self::Unionpay => Channel::Unionpay,
             Self::Stripe => Channel::Stripe,
+            Self::Paypal => Channel::Paypal,
         }
     }
 }

@@ -50,6 +50,7 @@ fn part_of(channel: Channel) -> RefundPart {
         | Channel::WechatPay
         | Channel::Baidu
         | Channel::Unionpay
-        | Channel::Stripe => RefundPart::External,
+        | Channel::Stripe
+        | Channel::Paypal => RefundPart::External,
     }
 }

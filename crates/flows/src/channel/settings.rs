@@ -105,6 +105,7 @@ fn identity_fields(gateway: GatewayName) -> &'static [&'static str] {
         GatewayName::Baidu => &["deal_id", "app_key"],
         GatewayName::Unionpay => &["mer_id"],
         GatewayName::Stripe => &["mode", "stripe_account"],
+        GatewayName::Paypal => &["environment", "merchant_id"],
     }
 }
 
@@ -134,6 +135,7 @@ fn prefix(gateway: GatewayName) -> &'static str {
         GatewayName::Baidu => "settings.baidu",
         GatewayName::Unionpay => "settings.unionpay",
         GatewayName::Stripe => "settings.stripe",
+        GatewayName::Paypal => "settings.paypal",
     }
 }
 

@@ -248,6 +248,7 @@ fn payer_field(channel: Channel) -> Option<(&'static str, &'static str)> {
         Channel::Baidu
         | Channel::Unionpay
         | Channel::Stripe
+        | Channel::Paypal
         | Channel::Balance
         | Channel::Points => None,
     }
@@ -331,6 +332,7 @@ fn gateway_of(channel: Channel) -> Option<GatewayName> {
         Channel::Baidu => Some(GatewayName::Baidu),
         Channel::Unionpay => Some(GatewayName::Unionpay),
         Channel::Stripe => Some(GatewayName::Stripe),
+        Channel::Paypal => Some(GatewayName::Paypal),
         Channel::Balance | Channel::Points => None,
     }
 }

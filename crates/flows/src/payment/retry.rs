@@ -264,6 +264,7 @@ impl Plan {
                 Channel::Baidu
                 | Channel::Unionpay
                 | Channel::Stripe
+                | Channel::Paypal
                 | Channel::Balance
                 | Channel::Points => None,
             }

@@ -96,7 +96,8 @@ const BAIDU_ORDER: Ladder = ALIPAY_ORDER;
 /// Baidu's refund callbacks are repeated after 2, 4, 10, 30 min and each hour (baidu.md §5); money may take
 /// days.
 const BAIDU_REFUND: Ladder = WECHAT_REFUND;
-/// Stripe repeats its events for three days and asks to be queried slowly (stripe.md §11, §13).
+/// Stripe and PayPal repeat their events for three days and ask to be queried slowly (stripe.md §11 and §13,
+/// paypal.md §10.4 and §13).
 const WEB_ORDER: Ladder = Ladder {
     pauses: &[
         seconds(20),
@@ -107,7 +108,7 @@ const WEB_ORDER: Ladder = Ladder {
     ],
     tail: Some(hours(1)),
 };
-/// Most refunds succeed at once; some take a bank days (stripe.md §7).
+/// Most refunds succeed at once; some take a bank days (stripe.md §7, paypal.md §7).
 const WEB_REFUND: Ladder = UNIONPAY_REFUND;
 /// 5, 10, 30, 60 and 120 min are what UnionPay recommends (unionpay.md §6); the first is early, because the
 /// callback may be lost. An order's ladder begins anew at its expiry: the third look there comes when
@@ -159,15 +160,16 @@ fn ladder(subject: Subject, channel: Channel) -> Ladder {
         (Subject::Refund, Channel::Baidu) => BAIDU_REFUND,
         (Subject::Order, Channel::Unionpay) => UNIONPAY_ORDER,
         (Subject::Refund, Channel::Unionpay) => UNIONPAY_REFUND,
-        (Subject::Order, Channel::Stripe) => WEB_ORDER,
-        (Subject::Refund, Channel::Stripe) => WEB_REFUND,
+        (Subject::Order, Channel::Stripe | Channel::Paypal) => WEB_ORDER,
+        (Subject::Refund, Channel::Stripe | Channel::Paypal) => WEB_REFUND,
         (
             Subject::ClosedOrder,
             Channel::Alipay
             | Channel::WechatPay
             | Channel::Baidu
             | Channel::Unionpay
-            | Channel::Stripe,
+            | Channel::Stripe
+            | Channel::Paypal,
         ) => CLOSED_ORDER,
         // Nobody is asked about a wallet.
         (

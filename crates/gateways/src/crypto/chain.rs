@@ -13,7 +13,7 @@ use aws_lc_rs::signature::{
 use chrono::{DateTime, Utc};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
-use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use super::{KeyError, RsaPublicKey};
 
@@ -32,8 +32,20 @@ pub struct Chain {
 pub struct TrustedLeaf {
     /// The common name of its subject.
     pub common_name: String,
+    /// The host names that it is for besides.
+    pub host_names: Vec<String>,
     /// Its key.
     pub key: RsaPublicKey,
+}
+
+impl TrustedLeaf {
+    /// Whether it was issued to this host: by its host names, or by its common name if it has none.
+    pub fn is_named(&self, host: &str) -> bool {
+        if self.host_names.is_empty() {
+            return self.common_name == host;
+        }
+        self.host_names.iter().any(|name| name == host)
+    }
 }
 
 /// Why a chain does not hold.
@@ -63,6 +75,7 @@ struct Link {
     not_after: i64,
     is_authority: bool,
     common_name: Option<String>,
+    host_names: Vec<String>,
 }
 
 impl Chain {
@@ -118,6 +131,7 @@ impl Chain {
             key: RsaPublicKey::try_from_spki(&leaf.spki)
                 .map_err(|_unusable: KeyError| ChainError::Unreadable)?,
             common_name: leaf.common_name.ok_or(ChainError::Unreadable)?,
+            host_names: leaf.host_names,
         })
     }
 }
@@ -146,6 +160,7 @@ impl Link {
             not_after: parsed.validity().not_after.timestamp(),
             is_authority: parsed.is_ca(),
             common_name: common_name.map(str::to_owned),
+            host_names: host_names(&parsed),
         })
     }
 
@@ -165,4 +180,17 @@ impl Link {
             && ParsedPublicKey::new(parameters, &self.spki)
                 .is_ok_and(|key| key.verify_sig(&other.signed, &other.signature).is_ok())
     }
+}
+
+fn host_names(certificate: &X509Certificate<'_>) -> Vec<String> {
+    let extension = certificate.subject_alternative_name().ok().flatten();
+    let names = extension.iter().flat_map(|it| &it.value.general_names);
+    names
+        .filter_map(|name| {
+            let GeneralName::DNSName(host) = name else {
+                return None;
+            };
+            Some((*host).to_owned())
+        })
+        .collect()
 }

@@ -1,8 +1,18 @@
-//! MD5 and HMAC-SHA256, the signatures of older protocols, and the comparison that leaks nothing.
+//! MD5 and HMAC-SHA256, the signatures of older protocols, the CRC-32 that another one signs, and the
+//! comparison that leaks nothing.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hmac;
+use crc::{CRC_32_ISO_HDLC, Crc};
 use md5::{Digest, Md5};
+
+/// As in zlib.
+static CRC32: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
+
+/// CRC-32 (IEEE). A checksum, not a digest: others with the same one are easily made.
+pub fn crc32(message: &[u8]) -> u32 {
+    CRC32.checksum(message)
+}
 
 /// MD5 in lower-case hex. Only where a gateway's protocol leaves no choice.
 pub fn md5_hex(message: &[u8]) -> String {

@@ -54,8 +54,8 @@ pub struct Servers {
 At the first start it makes the data folder (0700) with a database, the key that seals secrets and
 the sandbox's keys, an app `demo` that may do everything, and sandbox accounts: alipay-sandbox and
 alipay-cert-sandbox (public-key and certificate mode), wechat-sandbox and wechat-pubkey-sandbox
-(platform-certificate and public-key mode), wechat-v2-sandbox, baidu-sandbox, unionpay-sandbox
-and stripe-sandbox.
+(platform-certificate and public-key mode), wechat-v2-sandbox, baidu-sandbox, unionpay-sandbox,
+stripe-sandbox and paypal-sandbox.
 Orders of the sandbox end with the process; payments do not.
 
 Examples:

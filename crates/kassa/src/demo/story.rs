@@ -6,14 +6,14 @@ use gateways::registry;
 use kassa_core::channel::{Channel, Method};
 use kassa_core::event::EventKind;
 use proto::v1::{self, PaymentStatus, RefundStatus};
-use sandbox::Order;
+use sandbox::{Order, OrderState};
 
 use super::books::Paid;
 use super::observe::{amount, callback, quiet, replayed, settled};
 use super::payer;
 use super::picture;
 use super::stage::Stage;
-use super::timeline::{Seen, Sight, Step, Timeline};
+use super::timeline::{Look, Seen, Sight, Step, Timeline, until};
 use crate::spec::account::AccountSpec;
 
 const CURRENCY: &str = "CNY";
@@ -204,18 +204,22 @@ impl Story {
         created: &Created,
     ) -> anyhow::Result<Order> {
         let step = self.step("pay", "the payer pays", "the gateway's memory says paid");
+        let sight = Sight::default();
         let work = async {
             stage.payer.pay(&created.page, self.amount).await?;
-            let order = stage.control.order(payer::name_on(&created.page))?;
-            ensure!(
-                order.state == sandbox::OrderState::Paid,
-                "{:?}",
-                order.state
-            );
+            // Where the payer only approves, it is paid when we have collected it.
+            let order = until(&sight, async || {
+                let order = stage.control.order(payer::name_on(&created.page))?;
+                Ok(if order.state == OrderState::Paid {
+                    Look::There(order)
+                } else {
+                    Look::NotYet(format!("{:?}", order.state))
+                })
+            });
             let detail = format!("at {}", created.page);
-            Ok(Seen::new(order, detail))
+            Ok(Seen::new(order.await?, detail))
         };
-        timeline.watch(step, &Sight::default(), work).await
+        timeline.watch(step, &sight, work).await
     }
 
     /// The callback comes and is applied, the event arrives, the API says paid.

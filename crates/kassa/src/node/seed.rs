@@ -12,8 +12,8 @@ use kassa_core::channel::GatewayName;
 use kassa_core::notification::CallbackRoute;
 use kassa_core::text::{AccountCode, InvalidText};
 use sandbox::{
-    AlipayCredentials, BaiduCredentials, Credentials, Sandbox, StripeCredentials,
-    UnionpayCredentials, WechatCredentials, WechatV2Credentials,
+    AlipayCredentials, BaiduCredentials, Credentials, PaypalCredentials, Sandbox,
+    StripeCredentials, UnionpayCredentials, WechatCredentials, WechatV2Credentials,
 };
 use serde_json::{Value, json};
 
@@ -46,8 +46,10 @@ pub mod code {
     pub const UNIONPAY: &str = "unionpay-sandbox";
     /// Stripe.
     pub const STRIPE: &str = "stripe-sandbox";
+    /// PayPal.
+    pub const PAYPAL: &str = "paypal-sandbox";
     /// All of them.
-    pub const ALL: [&str; 8] = [
+    pub const ALL: [&str; 9] = [
         ALIPAY,
         ALIPAY_CERTIFICATE,
         WECHAT,
@@ -56,6 +58,7 @@ pub mod code {
         BAIDU,
         UNIONPAY,
         STRIPE,
+        PAYPAL,
     ];
 }
 
@@ -124,6 +127,7 @@ pub fn accounts(credentials: &Credentials, suffix: &str) -> Result<Vec<AccountSp
         baidu,
         unionpay,
         stripe,
+        paypal,
         ..
     } = credentials;
     Ok(vec![
@@ -135,6 +139,7 @@ pub fn accounts(credentials: &Credentials, suffix: &str) -> Result<Vec<AccountSp
         baidu_account(baidu, code::BAIDU, suffix)?,
         unionpay_account(unionpay, code::UNIONPAY, suffix)?,
         stripe_account(stripe, code::STRIPE, suffix)?,
+        paypal_account(paypal, code::PAYPAL, suffix)?,
     ])
 }
 
@@ -294,6 +299,30 @@ pub fn stripe_account(
     account(GatewayName::Stripe, (code, suffix), settings, &secrets)
 }
 
+/// An account of what PayPal's developer site gives.
+///
+/// # Errors
+/// [`InvalidText`] if the suffix does not fit a code.
+pub fn paypal_account(
+    from: &PaypalCredentials,
+    code: &str,
+    suffix: &str,
+) -> Result<AccountSpec, InvalidText> {
+    let settings = json!({
+        "api_base_url": from.api_base_url,
+        "environment": "sandbox",
+        "merchant_id": from.merchant_id,
+        "client_id": from.client_id,
+        "webhook_id": from.webhook_id,
+        "certificates": [{ "url": from.certificate_url, "pem": from.certificate_pem }],
+        "intermediate_certs": [from.root_certificate_pem],
+        "root_certs": [from.root_certificate_pem],
+        "brand_name": "Sandbox",
+    });
+    let secrets = [("client_secret", &from.client_secret)];
+    account(GatewayName::Paypal, (code, suffix), settings, &secrets)
+}
+
 /// Registers the endpoints of the gateways that post to one address per account.
 ///
 /// # Errors
@@ -303,13 +332,18 @@ pub async fn register_webhooks(
     sandbox: &Sandbox,
     suffix: &str,
 ) -> Result<(), NodeError> {
-    let code = AccountCode::try_new(format!("{}{suffix}", code::STRIPE)).map_err(failed)?;
-    if let Some(found) = kassa.store.find_channel_account_by_code(&code).await? {
-        let url = kassa
-            .callback_url(&found.account, CallbackRoute::Payment)
-            .map_err(failed)?;
-        let account = &sandbox.credentials().stripe.account;
-        sandbox.control().set_webhook(account, url.as_str());
+    let credentials = sandbox.credentials();
+    for (code, account) in [
+        (code::STRIPE, &credentials.stripe.account),
+        (code::PAYPAL, &credentials.paypal.merchant_id),
+    ] {
+        let code = AccountCode::try_new(format!("{code}{suffix}")).map_err(failed)?;
+        if let Some(found) = kassa.store.find_channel_account_by_code(&code).await? {
+            let url = kassa
+                .callback_url(&found.account, CallbackRoute::Payment)
+                .map_err(failed)?;
+            sandbox.control().set_webhook(account, url.as_str());
+        }
     }
     Ok(())
 }

@@ -137,7 +137,7 @@ async fn what_differs_is_named_and_changed_and_secrets_are_never_shown() {
 async fn everything_wrong_with_the_file_is_named_and_nothing_is_done() {
     let place = prepared().await;
     let text = accounts("Main shop", "nowhere.pem", true)
-        .replace("\"ALIPAY\"", "\"PAYPAL\"")
+        .replace("\"ALIPAY\"", "\"NOWHERE\"")
         .replace("5000.00", "5000.001")
         .replace("0.006", "0.6 %");
     place.write("accounts.toml", &text);

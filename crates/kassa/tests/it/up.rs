@@ -105,6 +105,7 @@ fn it_serves_what_it_prints_drains_on_sigterm_and_keeps_its_data() {
         "alipay-cert-sandbox",
         "alipay-sandbox",
         "baidu-sandbox",
+        "paypal-sandbox",
         "stripe-sandbox",
         "unionpay-sandbox",
         "wechat-pubkey-sandbox",

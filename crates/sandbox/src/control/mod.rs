@@ -90,16 +90,16 @@ impl Control {
         operations::refuse(&self.shared, &key)
     }
 
-    /// The payer disputes a paid order at Stripe. The event is put on the list.
+    /// The payer disputes a paid order at Stripe or PayPal. The event is put on the list.
     ///
     /// # Errors
-    /// There is no such order, it is not Stripe's, or it is not paid.
+    /// There is no such order, it is of another gateway, or it is not paid.
     pub fn dispute(&self, name: &str) -> Result<Order, ControlError> {
         let key = self.key(name)?;
         operations::dispute(&self.shared, &key)
     }
 
-    /// Registers the endpoint that a Stripe account's events are posted to, in place of the one before.
+    /// Registers where the events of a Stripe or PayPal account are posted, in place of the one before.
     /// Without one they are not posted.
     pub fn set_webhook(&self, account: &str, url: &str) {
         let mut state = self.shared.state();
@@ -164,11 +164,11 @@ impl Control {
                     notify_url
                 }
                 // Events go to the endpoint.
-                Gateway::Stripe => None,
+                Gateway::Stripe | Gateway::Paypal => None,
             },
             is_from_console: true,
             content: match key.gateway {
-                Gateway::Stripe => serde_json::json!({}),
+                Gateway::Stripe | Gateway::Paypal => serde_json::json!({}),
                 Gateway::Alipay
                 | Gateway::WechatV3
                 | Gateway::WechatV2

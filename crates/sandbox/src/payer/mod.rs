@@ -26,7 +26,7 @@ use url::Url;
 use crate::{
     alipay, baidu,
     error::ControlError,
-    operations,
+    operations, paypal,
     shared::Shared,
     state::{Gateway, Order, OrderKey},
     stripe, unionpay,
@@ -97,6 +97,7 @@ pub(crate) fn path(order: &Order) -> String {
         Gateway::Baidu => ("baidu", &order.out_trade_no),
         Gateway::Unionpay => ("unionpay", &order.out_trade_no),
         Gateway::Stripe => ("stripe", &order.gateway_trade_no),
+        Gateway::Paypal => ("paypal", &order.gateway_trade_no),
     };
     let name = percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC);
     format!("/payer/{gateway}/{name}")
@@ -115,6 +116,7 @@ fn find(shared: &Shared, gateway: &str, name: &str) -> Option<OrderKey> {
         "baidu" => &[Gateway::Baidu],
         "unionpay" => &[Gateway::Unionpay],
         "stripe" => &[Gateway::Stripe],
+        "paypal" => &[Gateway::Paypal],
         _ => return None,
     };
     let is_wanted = |key: &OrderKey| wanted.contains(&key.gateway);
@@ -207,6 +209,7 @@ async fn act(
                 None
             }
             Gateway::Stripe => stripe::onward(order).as_deref().and_then(web_address),
+            Gateway::Paypal => paypal::onward(order).as_deref().and_then(web_address),
         },
         // Paid or closed in the meantime: the page says so.
         Ok(_) | Err(_) => None,

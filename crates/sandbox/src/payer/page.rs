@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     money::yuan_from_fen,
+    paypal,
     state::{Gateway, Order, OrderState, Product},
     stripe,
 };
@@ -101,6 +102,7 @@ fn amount(order: &Order) -> String {
         | Gateway::Baidu
         | Gateway::Unionpay => format!("¥{}", yuan_from_fen(order.total_minor)),
         Gateway::Stripe => stripe::amount(order),
+        Gateway::Paypal => paypal::amount(order),
     }
 }
 

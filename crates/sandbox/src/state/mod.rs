@@ -41,8 +41,10 @@ pub(crate) struct RefundKey {
 impl RefundKey {
     pub(crate) fn new(order: &OrderKey, out_refund_no: &str) -> Self {
         let within = match order.gateway {
-            // Stripe's own numbers are unique; the merchant's are notes.
-            Gateway::Alipay | Gateway::Baidu | Gateway::Stripe => order.out_trade_no.clone(),
+            // Stripe's and PayPal's own numbers are unique; the merchant's are notes.
+            Gateway::Alipay | Gateway::Baidu | Gateway::Stripe | Gateway::Paypal => {
+                order.out_trade_no.clone()
+            }
             Gateway::WechatV3 | Gateway::WechatV2 | Gateway::Unionpay => String::new(),
         };
         Self {
@@ -69,10 +71,12 @@ pub(crate) struct State {
     next_callback: u64,
     pub(crate) pending: Vec<Pending>,
     pub(crate) faults: FaultRules,
-    /// Where Stripe's events go, by account: merchants register an endpoint.
+    /// Where Stripe's and PayPal's events go, by account: merchants register an endpoint.
     pub(crate) webhooks: BTreeMap<String, String>,
     /// What came of a call under an idempotency key of an account, and what the call was.
     pub(crate) idempotent: HashMap<(String, String), (Value, Value)>,
+    /// PayPal's access tokens: of which account each is, and until when.
+    pub(crate) paypal_tokens: HashMap<String, (String, DateTime<Utc>)>,
 }
 
 impl State {

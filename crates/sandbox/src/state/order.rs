@@ -21,6 +21,8 @@ pub enum Gateway {
     Unionpay,
     /// Stripe.
     Stripe,
+    /// PayPal.
+    Paypal,
 }
 
 /// How the payer gets to the order.
@@ -57,6 +59,8 @@ pub enum Product {
     StripeCheckout,
     /// `/v1/payment_intents`.
     StripeIntent,
+    /// `/v2/checkout/orders`.
+    PaypalOrder,
 }
 
 /// Where an order stands. Refunds don't change it: they are in [`Refund`].
@@ -199,7 +203,7 @@ pub struct Refund {
     pub created_at: DateTime<Utc>,
     /// When it ended.
     pub settled_at: Option<DateTime<Utc>>,
-    /// What a gateway must remember of the request (Stripe: the `metadata`).
+    /// What a gateway must remember of the request (Stripe: the `metadata`; PayPal: its body).
     #[serde(skip)]
     pub(crate) content: serde_json::Value,
 }

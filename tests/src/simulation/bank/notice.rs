@@ -200,7 +200,8 @@ impl Bank {
             | GatewayName::WechatV2
             | GatewayName::Baidu
             | GatewayName::Unionpay
-            | GatewayName::Stripe => (CallbackRoute::Refund, None, Some(made.amount), None),
+            | GatewayName::Stripe
+            | GatewayName::Paypal => (CallbackRoute::Refund, None, Some(made.amount), None),
         };
         let body = Body {
             kind: "REFUND".to_owned(),

@@ -236,7 +236,8 @@ impl Bank {
                 | GatewayName::WechatV2
                 | GatewayName::Baidu
                 | GatewayName::Unionpay
-                | GatewayName::Stripe => Self::told(known),
+                | GatewayName::Stripe
+                | GatewayName::Paypal => Self::told(known),
             });
         }
         if order.paid_at.is_none() {
