@@ -41,7 +41,7 @@ impl Ground {
         let recorder = Recorder::start(sandbox.base_url()).await;
         let sink = format!("{}/sink", recorder.base_url());
         let stripe = &sandbox.credentials().stripe.account;
-        sandbox.control().set_webhook(stripe, &sink);
+        sandbox.control().set_endpoint(stripe, &sink);
         let mut accounts = seed::accounts(sandbox.credentials(), "").expect("the accounts");
         accounts.retain(|account| account.gateway == gateway);
         let mut deeds = Vec::new();

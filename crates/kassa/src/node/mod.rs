@@ -97,7 +97,7 @@ impl Node {
         };
         if let (Some(seed), Some(sandbox)) = (&seed, &sandbox) {
             seed::plant(&kassa, sandbox.credentials(), seed).await?;
-            seed::register_webhooks(&kassa, sandbox, &seed.suffix).await?;
+            seed::register_endpoints(&kassa, sandbox, &seed.suffix).await?;
         }
         kassa.accounts.refresh().await?;
         Roles {

@@ -327,7 +327,7 @@ pub fn paypal_account(
 ///
 /// # Errors
 /// [`NodeError::Seed`], [`NodeError::Store`].
-pub async fn register_webhooks(
+pub async fn register_endpoints(
     kassa: &Kassa,
     sandbox: &Sandbox,
     suffix: &str,
@@ -342,7 +342,7 @@ pub async fn register_webhooks(
             let url = kassa
                 .callback_url(&found.account, CallbackRoute::Payment)
                 .map_err(failed)?;
-            sandbox.control().set_webhook(account, url.as_str());
+            sandbox.control().set_endpoint(account, url.as_str());
         }
     }
     Ok(())

@@ -32,7 +32,7 @@ struct ConsoleRefund {
 }
 
 #[derive(Deserialize)]
-struct Webhook {
+struct Endpoint {
     url: String,
 }
 
@@ -50,7 +50,7 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         .route("/orders/{name}/refuse", post(refuse))
         .route("/orders/{name}/close", post(close))
         .route("/orders/{name}/dispute", post(dispute))
-        .route("/webhooks/{account}", put(set_webhook))
+        .route("/endpoints/{account}", put(set_endpoint))
         .route("/orders/{name}/console-refund", post(console_refund))
         .route("/refunds", get(refunds))
         .route("/refunds/{number}/settle", post(settle))
@@ -125,12 +125,12 @@ async fn dispute(shared: Handle, Path(name): Path<String>) -> Response {
     answer(control(shared).dispute(&name))
 }
 
-async fn set_webhook(
+async fn set_endpoint(
     shared: Handle,
     Path(account): Path<String>,
-    Json(webhook): Json<Webhook>,
+    Json(endpoint): Json<Endpoint>,
 ) -> StatusCode {
-    control(shared).set_webhook(&account, &webhook.url);
+    control(shared).set_endpoint(&account, &endpoint.url);
     StatusCode::NO_CONTENT
 }
 

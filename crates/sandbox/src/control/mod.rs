@@ -101,9 +101,9 @@ impl Control {
 
     /// Registers where the events of a Stripe or PayPal account are posted, in place of the one before.
     /// Without one they are not posted.
-    pub fn set_webhook(&self, account: &str, url: &str) {
+    pub fn set_endpoint(&self, account: &str, url: &str) {
         let mut state = self.shared.state();
-        state.webhooks.insert(account.to_owned(), url.to_owned());
+        state.endpoints.insert(account.to_owned(), url.to_owned());
     }
 
     /// Closes an open order at the gateway's console.

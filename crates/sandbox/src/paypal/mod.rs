@@ -1,7 +1,7 @@
 //! PayPal: Orders v2 with intent CAPTURE, refunds and webhooks (paypal sheet), under `/v1/oauth2/` and `/v2/`.
 //!
 //! The payer approves and the merchant captures: until then nothing is paid. PayPal posts events to an address
-//! that the merchant registers: [`Control::set_webhook`](crate::Control::set_webhook). Not simulated:
+//! that the merchant registers: [`Control::set_endpoint`](crate::Control::set_endpoint). Not simulated:
 //! authorisations, captures that stay pending, several units of one order, and reports.
 
 pub(crate) mod account;

@@ -52,7 +52,7 @@ fn told(
         resource_type,
         resource,
     };
-    let url = state.webhooks.get(&order.account).cloned();
+    let url = state.endpoints.get(&order.account).cloned();
     (kind.to_owned(), url, delivery::Notice::Paypal(notice))
 }
 

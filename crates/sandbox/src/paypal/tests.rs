@@ -116,7 +116,7 @@ fn order(value: &str, currency: &str) -> Value {
 async fn bed() -> Bed {
     let bed = Bed::start().await;
     let url = bed.notify_url.clone();
-    bed.control.set_webhook(&paypal(&bed).merchant_id, &url);
+    bed.control.set_endpoint(&paypal(&bed).merchant_id, &url);
     bed
 }
 

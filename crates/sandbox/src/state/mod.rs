@@ -72,7 +72,7 @@ pub(crate) struct State {
     pub(crate) pending: Vec<Pending>,
     pub(crate) faults: FaultRules,
     /// Where Stripe's and PayPal's events go, by account: merchants register an endpoint.
-    pub(crate) webhooks: BTreeMap<String, String>,
+    pub(crate) endpoints: BTreeMap<String, String>,
     /// What came of a call under an idempotency key of an account, and what the call was.
     pub(crate) idempotent: HashMap<(String, String), (Value, Value)>,
     /// PayPal's access tokens: of which account each is, and until when.

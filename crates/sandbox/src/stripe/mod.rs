@@ -1,7 +1,7 @@
 //! Stripe: Checkout Sessions, `PaymentIntent`s, refunds and events (stripe sheet), under `/v1/`.
 //!
 //! Stripe posts events to an endpoint that the merchant registers, not to an address in the request:
-//! [`Control::set_webhook`](crate::Control::set_webhook). Not simulated: partial captures, delayed
+//! [`Control::set_endpoint`](crate::Control::set_endpoint). Not simulated: partial captures, delayed
 //! methods, expansion, search, and reports.
 
 mod answer;

@@ -52,7 +52,7 @@ fn told(
         kind,
         object,
     };
-    let url = state.webhooks.get(&order.account).cloned();
+    let url = state.endpoints.get(&order.account).cloned();
     (kind.to_owned(), url, delivery::Notice::Stripe(notice))
 }
 

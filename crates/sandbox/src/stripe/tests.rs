@@ -82,7 +82,7 @@ const SESSIONS: &str = "/v1/checkout/sessions";
 async fn bed() -> Bed {
     let bed = Bed::start().await;
     bed.control
-        .set_webhook(&stripe(&bed).account, &bed.notify_url);
+        .set_endpoint(&stripe(&bed).account, &bed.notify_url);
     bed
 }
 
