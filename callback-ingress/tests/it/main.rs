@@ -16,6 +16,8 @@ mod return_form;
 #[cfg(test)]
 mod return_page;
 #[cfg(test)]
+mod rooms;
+#[cfg(test)]
 mod server;
 #[cfg(test)]
 mod support;

@@ -27,6 +27,10 @@ struct Options {
     /// Only accounts whose code begins so.
     #[arg(long, default_value = "")]
     account: String,
+    /// In place of random cases: every byte of every callback, as each of its 255 other values. Takes as long as
+    /// it takes.
+    #[arg(long)]
+    every_byte: bool,
     /// 64 hex digits, to repeat a run.
     #[arg(long, value_parser = seed)]
     seed: Option<Seed>,
@@ -52,7 +56,14 @@ async fn main() -> ExitCode {
         let seed = options.seed.unwrap_or_else(|| ids.random_bytes());
         println!("{} (seed {})", target.code, hex::encode(seed));
         let deadline = Duration::from_secs(options.seconds);
-        let tried = tokio::task::spawn_blocking(move || attack(&target, seed, deadline));
+        let is_every_byte = options.every_byte;
+        let tried = tokio::task::spawn_blocking(move || {
+            if is_every_byte {
+                let masks: Vec<u8> = (1..=u8::MAX).collect();
+                return target.run_bytes(&masks);
+            }
+            attack(&target, seed, deadline)
+        });
         match tried.await.expect("proptest catches panics") {
             Ok(cases) => println!("  {cases} cases, none broke it"),
             Err(broken) => {

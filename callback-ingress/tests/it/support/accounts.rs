@@ -13,6 +13,7 @@ use runtime::keyring::{KeyId, Keyring};
 use runtime::store::{SealedAccount, Store};
 use serde_json::{Value, json};
 
+use super::rooms::{self, Room};
 use super::vectors;
 
 /// Writes the accounts, as `change` leaves them, and loads them.
@@ -23,11 +24,13 @@ pub(crate) async fn directory(
     change: impl Fn(&mut ChannelAccount),
 ) -> AccountDirectory<Arc<dyn Gateway>> {
     let keyring = Arc::new(keyring());
-    for (code, gateway, settings, secrets) in [
+    let mut all = vec![
         alipay("alipay-main"),
         alipay("alipay-other"),
         wechat("wechat-main"),
-    ] {
+    ];
+    all.extend(rooms::all().iter().map(Room::account));
+    for (code, gateway, settings, secrets) in all {
         let mut account = account(code, gateway, settings, clock, ids);
         change(&mut account);
         write(store, &keyring, account, &secrets).await;
@@ -103,7 +106,8 @@ fn account(
     }
 }
 
-type Parts = (&'static str, GatewayName, Value, BTreeMap<String, Secret>);
+/// Code, gateway, settings and secrets of an account.
+pub(crate) type Parts = (&'static str, GatewayName, Value, BTreeMap<String, Secret>);
 
 fn alipay(code: &'static str) -> Parts {
     let keys = &vectors::alipay()["keys"];
@@ -144,7 +148,7 @@ fn wechat(code: &'static str) -> Parts {
     (code, GatewayName::WechatV3, settings, secrets)
 }
 
-fn secrets(fields: &[(&str, &Value)]) -> BTreeMap<String, Secret> {
+pub(crate) fn secrets(fields: &[(&str, &Value)]) -> BTreeMap<String, Secret> {
     fields
         .iter()
         .map(|(name, value)| ((*name).to_owned(), Secret::new(vectors::text(value))))

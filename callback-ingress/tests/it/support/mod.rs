@@ -1,9 +1,11 @@
 //! An ingress on a free port, its accounts, and a queue that does as told.
 
 pub(crate) mod accounts;
+pub(crate) mod alter;
 pub(crate) mod client;
 pub(crate) mod payments;
 pub(crate) mod queue;
+pub(crate) mod rooms;
 pub(crate) mod vectors;
 
 use std::net::SocketAddr;
@@ -42,7 +44,7 @@ impl Drop for TestIngress {
 }
 
 impl TestIngress {
-    /// With the accounts `alipay-main` and `wechat-main`.
+    /// With the accounts `alipay-main`, `alipay-other`, `wechat-main`, and one of each other gateway.
     pub(crate) async fn start() -> Self {
         Self::with(|_options| {}, |_account| {}).await
     }

@@ -1,6 +1,6 @@
 //! Callbacks that other people's software has signed.
 
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use kassa_core::Clock;
 use serde_json::Value;
 
@@ -29,9 +29,14 @@ pub(crate) fn wechat() -> Value {
     serde_json::from_str::<Value>(WECHAT).expect("vectors")["own"].take()
 }
 
-/// Stands still when the callbacks were signed.
+/// Stands still when the callbacks of Alipay and WeChat Pay were signed.
 pub(crate) fn clock() -> Clock {
-    Clock::settable(DateTime::from_timestamp(NOW_UNIX, 0).expect("a time"))
+    Clock::settable(at(NOW_UNIX))
+}
+
+/// A time by its seconds.
+pub(crate) fn at(seconds: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(seconds, 0).expect("a time")
 }
 
 /// A callback, ready to be sent or spoiled.
@@ -42,6 +47,8 @@ pub(crate) struct Callback {
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
     pub(crate) is_genuine: bool,
+    /// When it is received.
+    pub(crate) at: DateTime<Utc>,
 }
 
 impl Callback {
@@ -77,6 +84,7 @@ pub(crate) fn alipay_callbacks() -> Vec<Callback> {
             )],
             body: text(&vector["raw_body"]).into_bytes(),
             is_genuine: vector["valid"].as_bool().expect("a verdict"),
+            at: at(NOW_UNIX),
         })
         .collect()
 }
@@ -101,6 +109,7 @@ pub(crate) fn wechat_callbacks() -> Vec<Callback> {
                 .collect(),
             body: text(&vector["raw_body"]).into_bytes(),
             is_genuine: true,
+            at: at(NOW_UNIX),
         })
         .collect()
 }

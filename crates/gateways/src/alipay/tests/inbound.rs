@@ -224,6 +224,23 @@ fn the_payers_return_tells_the_order_and_nothing_altered() {
 }
 
 #[test]
+fn no_altered_byte_anywhere_in_the_payers_return_is_accepted() {
+    let vectors = vectors();
+    let query = text(&vectors, "/sync_return/query_string");
+    for position in 0..query.len() {
+        for mask in [0x01, 0x02, 0x20] {
+            let mut altered = query.as_bytes().to_vec();
+            altered[position] ^= mask;
+            let text = String::from_utf8(altered.clone()).unwrap();
+            assert!(
+                GATEWAY.verify_return(&text).is_err() || same_fields(&altered, query.as_bytes()),
+                "byte {position} ^ {mask:#x}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_payment_is_told_with_amount_number_and_time() {
     for name in ["trade_success", "trade_finished"] {
         let translated = translate(&body(name)).unwrap();

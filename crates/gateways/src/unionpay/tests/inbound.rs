@@ -362,6 +362,26 @@ fn the_payers_return_tells_the_order_and_nothing_altered() {
 }
 
 #[test]
+fn no_altered_byte_anywhere_in_the_payers_return_is_accepted() {
+    let number = number();
+    let fields = [("merId", MER_ID), ("orderId", &number), ("respCode", "00")];
+    let form = as_form(&signed(&fields));
+    let genuine = Form::parse(form.as_bytes()).unwrap();
+    for position in 0..form.len() {
+        for mask in [0x01, 0x20] {
+            let mut altered = form.clone().into_bytes();
+            altered[position] ^= mask;
+            let is_the_same = Form::parse(&altered).is_ok_and(|form| form == genuine);
+            let altered = String::from_utf8(altered).unwrap();
+            assert!(
+                GATEWAY.verify_return(&altered).is_err() || is_the_same,
+                "byte {position} ^ {mask:#x}"
+            );
+        }
+    }
+}
+
+#[test]
 fn the_acknowledgement_is_the_status() {
     let of = |outcome| GATEWAY.acknowledge(outcome).status;
     assert_eq!(of(Outcome::Accepted), 200);

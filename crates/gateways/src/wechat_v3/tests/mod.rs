@@ -1,6 +1,7 @@
 //! Tests of the room: vectors, config, translation and calls against a loopback gateway.
 
 mod failure;
+mod hostile;
 mod inbound;
 mod outbound;
 mod requests;
