@@ -40,8 +40,10 @@ impl Ground {
         let sandbox = Sandbox::start(config).await.expect("the sandbox starts");
         let recorder = Recorder::start(sandbox.base_url()).await;
         let sink = format!("{}/sink", recorder.base_url());
-        let stripe = &sandbox.credentials().stripe.account;
-        sandbox.control().set_endpoint(stripe, &sink);
+        let credentials = sandbox.credentials();
+        for account in [&credentials.stripe.account, &credentials.paypal.merchant_id] {
+            sandbox.control().set_endpoint(account, &sink);
+        }
         let mut accounts = seed::accounts(sandbox.credentials(), "").expect("the accounts");
         accounts.retain(|account| account.gateway == gateway);
         let mut deeds = Vec::new();
@@ -118,7 +120,9 @@ async fn payment(app: &TestApp, account: &AccountSpec, turn: usize) -> Value {
     let wish = Wish::over(account, &order, AMOUNT);
     let created = Box::pin(app.created(&wish)).await;
     app.open_cashier(&created).await;
-    let Created { id, .. } = created;
+    let Created {
+        id, transaction, ..
+    } = created;
     let ingress = app.node().addresses().ingress;
     let slug = gateway.channel().slug();
     let code = &account.code;
@@ -127,6 +131,7 @@ async fn payment(app: &TestApp, account: &AccountSpec, turn: usize) -> Value {
         "transaction_id": id,
         "number": app.number(&id).await,
         "amount": AMOUNT,
+        "currency": transaction.amount_requested.map(|amount| amount.currency_code),
         "callback_url": format!("http://{ingress}/callbacks/{slug}/{code}/payment"),
         "refund_callback_url": format!("http://{ingress}/callbacks/{slug}/{code}/refund"),
         "return_url": format!("http://{ingress}/return/{slug}/{code}"),

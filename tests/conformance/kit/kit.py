@@ -1,8 +1,10 @@
 """What the scripts share: the ground that they stand on, checks, and HTTP to our side."""
 
 import contextlib
+import http.server
 import json
 import sys
+import threading
 import traceback
 import urllib.error
 import urllib.request
@@ -82,6 +84,37 @@ def control(path, body=None, sandbox=None):
     status, text = post(f"{base}/control/{path}", json.dumps(body or {}), headers)
     assert status == 200, (path, status, text)
     return json.loads(text)
+
+
+@contextlib.contextmanager
+def listening(answer):
+    """A place for what the software sends: its address, and what came as method, target, headers and body. Each call
+    is answered with the JSON that `answer` gives for its target."""
+    seen = []
+
+    class Listener(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            body = self.rfile.read(int(self.headers.get("content-length", 0))).decode()
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            seen.append((self.command, self.path, headers, body))
+            told = json.dumps(answer(self.path)).encode()
+            self.send_response(200)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(told)))
+            self.end_headers()
+            self.wfile.write(told)
+
+        do_POST = do_GET
+
+        def log_message(self, *args):
+            pass
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), Listener)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", seen
+    finally:
+        server.shutdown()
 
 
 def callbacks(number):

@@ -102,7 +102,7 @@ const signs = async () => {
             status: 'complete',
             payment_status: 'paid',
             amount_total: 1234,
-            currency: 'usd',
+            currency: payment.currency.toLowerCase(),
             client_reference_id: payment.number,
             metadata: { transaction_id: payment.number },
             livemode: false,

@@ -1,16 +1,14 @@
 """Stripe's own Python library on the other side: it drives the simulator, makes our adapter's requests once more, and
 reads and signs events."""
 
-import http.server
 import json
 import re
-import threading
 import time
 import uuid
 from urllib.parse import parse_qsl, urlsplit
 
 import stripe
-from kit import EVERY, GROUND, callbacks, check, control, deeds, post, refuses, settled, version
+from kit import EVERY, GROUND, callbacks, check, control, deeds, listening, post, refuses, settled, version
 from stripe.params import _payment_intent_create_params as intent_params
 from stripe.params import _refund_create_params as refund_params
 from stripe.params.checkout import _session_create_params as session_params
@@ -110,28 +108,6 @@ def drives():
         assert SDK.v1.refunds.retrieve(made[0]).amount == 34
 
 
-class Listener(http.server.BaseHTTPRequestHandler):
-    """Keeps what the library sends."""
-
-    seen = []
-
-    def do_GET(self):
-        body = self.rfile.read(int(self.headers.get("content-length", 0))).decode()
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        self.seen.append((self.command, self.path, headers, body))
-        answer = json.dumps({"id": "x", "object": "list", "data": [], "has_more": False}).encode()
-        self.send_response(200)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    do_POST = do_GET
-
-    def log_message(self, *args):
-        pass
-
-
 def nested(body):
     """A form as the library takes it: what is nested by brackets as dictionaries and lists."""
     tree = {}
@@ -210,21 +186,20 @@ def same(call, seen):
 
 
 def judges():
-    server = http.server.HTTPServer(("127.0.0.1", 0), Listener)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    sdk = opened(f"http://127.0.0.1:{server.server_port}")
-    operations = [(deed["product"], deed["operation"]) for deed in GROUND["deeds"]]
-    for product, operation in dict.fromkeys(operations):
-        with check(product, operation, "judges"):
-            calls = [call for deed in deeds(operation) if deed["product"] == product for call in deed["calls"]]
-            assert calls
-            for call in calls:
-                Listener.seen.clear()
-                repeat(sdk, call)
-                same(call, Listener.seen[-1])
-                altered = call | {"target": call["target"].replace("/v1/", "/v2/")}
-                raises(AssertionError, same, altered, Listener.seen[-1])
-    server.shutdown()
+    nothing = {"id": "x", "object": "list", "data": [], "has_more": False}
+    with listening(lambda target: nothing) as (url, seen):
+        sdk = opened(url)
+        operations = [(deed["product"], deed["operation"]) for deed in GROUND["deeds"]]
+        for product, operation in dict.fromkeys(operations):
+            with check(product, operation, "judges"):
+                calls = [call for deed in deeds(operation) if deed["product"] == product for call in deed["calls"]]
+                assert calls
+                for call in calls:
+                    seen.clear()
+                    repeat(sdk, call)
+                    same(call, seen[-1])
+                    altered = call | {"target": call["target"].replace("/v1/", "/v2/")}
+                    raises(AssertionError, same, altered, seen[-1])
 
 
 def reads():
@@ -255,7 +230,7 @@ def signs():
                 "status": "complete",
                 "payment_status": "paid",
                 "amount_total": 1234,
-                "currency": "usd",
+                "currency": payment["currency"].lower(),
                 "client_reference_id": payment["number"],
                 "metadata": {"transaction_id": payment["number"]},
                 "livemode": False,

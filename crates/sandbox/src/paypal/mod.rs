@@ -19,7 +19,7 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::TimeDelta;
-use http::{HeaderMap, Method as HttpMethod, StatusCode};
+use http::{HeaderMap, HeaderValue, Method as HttpMethod, StatusCode, header::CONTENT_TYPE};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
@@ -230,6 +230,8 @@ pub(crate) async fn token(
 fn plain(status: StatusCode, told: &Value) -> Response {
     let mut response = Response::new(axum::body::Body::from(told.to_string()));
     *response.status_mut() = status;
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(CONTENT_TYPE, json);
     response
 }
 
