@@ -82,6 +82,12 @@ fn secrets(app: &TestApp) -> Vec<(&'static str, String)> {
     let stripe = &credentials.stripe;
     secrets.push(("a Stripe account's key", stripe.secret_key.clone()));
     secrets.push(("an endpoint's secret", stripe.webhook_secret.clone()));
+    let paypal = &credentials.paypal;
+    secrets.push(("a PayPal app's secret", paypal.client_secret.clone()));
+    let wechat_v2 = &credentials.wechat_v2;
+    secrets.push(("a key of API v2", wechat_v2.api_key.clone()));
+    let baidu = &credentials.baidu;
+    secrets.push(("a smart program's secret", baidu.client_secret.clone()));
     assert!(
         secrets.iter().all(|(_, secret)| secret.len() >= 32),
         "{}",
@@ -97,7 +103,9 @@ async fn story(app: &TestApp) {
     app.control.add_fault(rule).unwrap();
     let wish = Wish::wechat_jsapi("tickets", "12.00");
     app.create(&wish).await.unwrap_err();
-    for wish in [wish, Wish::alipay_qr("tea", "12.00")] {
+    let (paypal, page) = (PaymentChannel::Paypal, PaymentMethod::Page);
+    let coat = Wish::new(paypal, page, "coat", "12.00");
+    for wish in [wish, Wish::alipay_qr("tea", "12.00"), coat] {
         let created = app.paid(&wish).await;
         let refund = app.refund(&created.id, &created.id, "6.00").await.unwrap();
         app.run_until_idle().await;
