@@ -20,11 +20,12 @@ const FILES: [&str; 8] = [
 ];
 
 /// Messages that carry a secret; `src/redacted.rs` prints them without it.
-const REDACTED: [&str; 6] = [
+const REDACTED: [&str; 7] = [
     "payment.v1.ChangePaymentPasswordRequest",
     "payment.v1.ClientSecret",
     "payment.v1.CreatePaymentRequest",
     "payment.v1.ResetPaymentPasswordRequest",
+    "payment.v1.RetryPaymentRequest",
     "payment.v1.SetPaymentPasswordRequest",
     "payment.v1.VerifyPaymentPasswordRequest",
 ];

@@ -39,6 +39,27 @@ impl fmt::Debug for v1::create_payment_request::Payer {
         f.write_str(match self {
             Self::Openid(_) => "Openid",
             Self::BuyerId(_) => "BuyerId",
+            Self::AuthCode(_) => "AuthCode",
+        })
+    }
+}
+
+impl fmt::Debug for v1::RetryPaymentRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RetryPaymentRequest")
+            .field("transaction_id", &self.transaction_id)
+            .field("request_id", &self.request_id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// As that of a new payment.
+impl fmt::Debug for v1::retry_payment_request::Payer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Openid(_) => "Openid",
+            Self::BuyerId(_) => "BuyerId",
+            Self::AuthCode(_) => "AuthCode",
         })
     }
 }
@@ -63,6 +84,25 @@ mod tests {
         };
         let text = format!("{request:?}");
         assert!(text.contains("u-1") && !text.contains("135790"));
+    }
+
+    #[test]
+    fn a_payers_code_does_not_print() {
+        use v1::create_payment_request::Payer;
+        use v1::retry_payment_request::Payer as RetryPayer;
+        const CODE: &str = "280000000000000001";
+        let create = v1::CreatePaymentRequest {
+            payer: Some(Payer::AuthCode(CODE.to_owned())),
+            ..Default::default()
+        };
+        let retry = v1::RetryPaymentRequest {
+            transaction_id: "t-1".to_owned(),
+            payer: Some(RetryPayer::AuthCode(CODE.to_owned())),
+            ..Default::default()
+        };
+        let text = format!("{create:?} {:?} {retry:?} {:?}", create.payer, retry.payer);
+        assert!(text.contains("t-1") && text.contains("AuthCode"));
+        assert!(!text.contains(CODE), "{text}");
     }
 
     #[test]

@@ -10,10 +10,11 @@ use gateways::http::HttpClient;
 use gateways::registry::{self, Deps};
 use gateways::{AccountConfig, Gateway, PlaceOrder, PlaceRefund, PlacedOrder};
 use kassa::spec::account::AccountSpec;
-use kassa_core::payment::{BaiduOrder, PrepayInfo};
+use kassa_core::channel::{GatewayName, Method};
+use kassa_core::payment::{AuthCode, BaiduOrder, PrepayInfo};
 use kassa_core::text::{PayerId, RefundReason, Subject};
 use kassa_core::{Clock, Currency, IdSource, Money};
-use sandbox::{Control, RefundOutcome};
+use sandbox::{Conduct, Control, Gateway as Payers, RefundOutcome};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -87,6 +88,14 @@ impl<'a> Adapter<'a> {
         let mut payable = None;
         for method in capabilities.methods {
             let placed = self.place(method).await;
+            if method.method == Method::BarCode {
+                self.room.close(&placed).await.expect("the order ends");
+                self.note_of(method.product, "cancel", None);
+                if self.room.name() != GatewayName::Alipay {
+                    // Where the client certificate is demanded it goes past the recorder.
+                    self.deeds.pop();
+                }
+            }
             if payable.is_none() && self.control.order(&placed.request_number).is_ok() {
                 payable = Some((method, placed));
             }
@@ -134,6 +143,7 @@ impl<'a> Adapter<'a> {
             amount: self.money(AMOUNT_MINOR),
             subject: Subject::try_new(SUBJECT).expect("a subject"),
             payer,
+            auth_code: (method.method == Method::BarCode).then(|| self.code_of_payer()),
             client_ip: Some("203.0.113.7".parse().expect("an address")),
             expires_at: expires_at.expect("a time"),
             notify_url: self.sink(),
@@ -152,7 +162,7 @@ impl<'a> Adapter<'a> {
             gateway_transaction_id: placed.gateway_transaction_id,
             expires_at: order.expires_at,
             is_wanted: true,
-            is_given_out: true,
+            is_given_out: method.method != Method::BarCode,
         }
     }
 
@@ -181,6 +191,16 @@ impl<'a> Adapter<'a> {
             calls: self.recorder.take(),
             prepay: prepay.map(|prepay| shown(&prepay)),
         });
+    }
+
+    /// A code of a payer who has to confirm.
+    fn code_of_payer(&self) -> AuthCode {
+        let gateway = match self.room.name() {
+            GatewayName::Alipay => Payers::Alipay,
+            _ => Payers::WechatV2,
+        };
+        let code = self.control.show_code(gateway, Conduct::IsAsked);
+        AuthCode::try_new(&code.expect("the payer's app shows a code")).expect("a code")
     }
 
     fn money(&self, minor: i64) -> Money {

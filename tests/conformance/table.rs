@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use gateways::Capabilities;
-use kassa_core::channel::GatewayName;
+use kassa_core::channel::{GatewayName, Method};
 use serde::Deserialize;
 
 /// The product of operations that are the same for all products.
@@ -146,6 +146,8 @@ pub(crate) fn operations(capabilities: &Capabilities) -> Vec<(&'static str, &'st
         ("refund_callback", capabilities.refund_callbacks),
         ("return", capabilities.signed_return),
     ];
+    let at_counter = capabilities.method(Method::BarCode);
+    all.extend(at_counter.map(|method| (method.product, "cancel")));
     let own = of_every_product
         .into_iter()
         .filter(|(_, is_there)| *is_there);

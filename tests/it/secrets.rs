@@ -9,7 +9,7 @@ use proto::v1::{
     PaymentMethod, RequestPasswordCodeRequest, ResetPaymentPasswordRequest,
     SetPaymentPasswordRequest, VerifyPaymentPasswordRequest,
 };
-use sandbox::{CallFault, FaultRule, FaultScope, Operation, RecordedCallback};
+use sandbox::{CallFault, Conduct, FaultRule, FaultScope, Gateway, Operation, RecordedCallback};
 use tests::{TestApp, Wish, codes};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
@@ -146,6 +146,49 @@ async fn card_story(app: &TestApp) -> (&'static str, String) {
     ("a client secret", prepay.client_secret)
 }
 
+/// Payers at a counter: one pays, one is asked for a password and never enters it, one has too little, and one
+/// comes when the gateway's answers get lost.
+async fn counter_story(app: &TestApp) -> Vec<(&'static str, String)> {
+    let mut codes = Vec::new();
+    for (channel, gateway) in [
+        (PaymentChannel::Alipay, Gateway::Alipay),
+        (PaymentChannel::WechatPay, Gateway::WechatV2),
+    ] {
+        let conducts = [
+            Conduct::Pays,
+            Conduct::IsAsked,
+            Conduct::LacksMoney,
+            Conduct::Pays,
+        ];
+        for (n, conduct) in conducts.into_iter().enumerate() {
+            if n == 3 {
+                let fault = CallFault::Cut { accepted: false };
+                let rule = FaultRule::call_once("", Operation::Create, fault);
+                let rule = rule.in_scope(FaultScope::NextOrder);
+                app.control.add_fault(rule).unwrap();
+            }
+            let code = app.control.show_code(gateway, conduct).unwrap();
+            let order = format!("counter-{gateway:?}-{n}");
+            let wish = Wish::bar_code(channel, &order, "12.00", &code);
+            for _ in 0..2 {
+                drop(app.create(&wish).await);
+            }
+            codes.push(("a payer's code", code));
+        }
+    }
+    let mut short = Wish::bar_code(PaymentChannel::Alipay, "short", "12.00", "2800000000001");
+    app.create(&short).await.unwrap_err();
+    short.0.payer = None;
+    app.create(&short).await.unwrap_err();
+    for _ in 0..70 {
+        app.clock.advance(chrono::TimeDelta::seconds(1));
+        app.run_until_idle().await;
+    }
+    app.settle().await;
+    codes.push(("a malformed code", "2800000000001".to_owned()));
+    codes
+}
+
 /// Sets, mistakes, changes and resets a payment password; what was used and must be found nowhere. Twelve
 /// digits for a code: six are found somewhere by chance.
 async fn password_story(app: &TestApp) -> Vec<(&'static str, String)> {
@@ -240,6 +283,7 @@ async fn no_secret_is_in_the_logs_the_events_the_api_or_the_database() {
     .await;
     let mut secrets = secrets(&app);
     story(&app).await;
+    secrets.extend(counter_story(&app).await);
     secrets.extend(password_story(&app).await);
     secrets.push(card_story(&app).await);
     drop(logging);

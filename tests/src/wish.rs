@@ -53,6 +53,13 @@ impl Wish {
         )
     }
 
+    /// At a counter: the payer shows this code.
+    pub fn bar_code(channel: PaymentChannel, order: &str, amount: &str, code: &str) -> Self {
+        let mut wish = Self::new(channel, PaymentMethod::BarCode, order, amount);
+        wish.0.payer = Some(Payer::AuthCode(code.to_owned()));
+        wish
+    }
+
     /// What can be paid over this account: the first method of its gateway, in the tests' currency or, where
     /// it does not take that, its first one.
     pub fn over(account: &AccountSpec, order: &str, amount: &str) -> Self {

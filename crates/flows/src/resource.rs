@@ -239,6 +239,7 @@ pub fn method(method: Method) -> v1::PaymentMethod {
         Method::Wap => v1::PaymentMethod::Wap,
         Method::App => v1::PaymentMethod::App,
         Method::Jsapi => v1::PaymentMethod::Jsapi,
+        Method::BarCode => v1::PaymentMethod::BarCode,
         Method::MiniProgram => v1::PaymentMethod::MiniProgram,
         Method::Card => v1::PaymentMethod::Card,
         Method::Wallet => v1::PaymentMethod::Wallet,

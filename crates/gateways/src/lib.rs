@@ -98,7 +98,8 @@ pub trait Gateway: Send + Sync + std::fmt::Debug {
         None
     }
 
-    /// Places an order. Repeating it with the same request number and content is harmless.
+    /// Places an order. Repeating it with the same request number and content is harmless; one with a payer's
+    /// code is never repeated.
     #[cfg(feature = "client")]
     async fn place(&self, order: &PlaceOrder) -> Result<Placed, CallError>;
 
@@ -107,7 +108,8 @@ pub trait Gateway: Send + Sync + std::fmt::Debug {
     #[cfg(feature = "client")]
     async fn query(&self, order: &PlacedOrder) -> Result<PaymentReport, CallError>;
 
-    /// Closes an unpaid order, so that nobody can pay it any more.
+    /// Closes an unpaid order, so that nobody can pay it any more. One that was placed with a payer's code is
+    /// cancelled: if it turns out to be paid, the gateway gives the money back.
     #[cfg(feature = "client")]
     async fn close(&self, order: &PlacedOrder) -> Result<Closed, CallError>;
 

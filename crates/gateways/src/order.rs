@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use kassa_core::channel::Method;
 use kassa_core::money::Money;
 use kassa_core::notification::PaymentReport;
-use kassa_core::payment::PrepayInfo;
+use kassa_core::payment::{AuthCode, PrepayInfo};
 use kassa_core::text::{PayerId, RefundReason, Subject};
 use url::Url;
 
@@ -24,6 +24,8 @@ pub struct PlaceOrder {
     pub subject: Subject,
     /// The gateway's id of the payer, where the method needs it.
     pub payer: Option<PayerId>,
+    /// The code that the payer shows, where the method needs it; good for this call alone.
+    pub auth_code: Option<AuthCode>,
     /// The payer's address, where known.
     pub client_ip: Option<IpAddr>,
     /// When the order must no longer be payable.
@@ -43,6 +45,8 @@ pub struct Placed {
     pub gateway_transaction_id: Option<String>,
     /// What became of an order that was paid, or not, in the same call (bar codes).
     pub report: Option<PaymentReport>,
+    /// Set when the gateway says that it was paid in the same call, and wants to be asked before it is believed.
+    pub is_to_be_asked: bool,
 }
 
 impl Placed {
@@ -52,6 +56,26 @@ impl Placed {
             prepay: Some(prepay),
             gateway_transaction_id,
             report: None,
+            is_to_be_asked: false,
+        }
+    }
+
+    /// An order that its payer confirms without anything from us.
+    pub fn waiting(gateway_transaction_id: Option<String>) -> Self {
+        Self {
+            prepay: None,
+            gateway_transaction_id,
+            report: None,
+            is_to_be_asked: false,
+        }
+    }
+
+    /// An order whose end the gateway told in the same call.
+    pub fn ended(report: PaymentReport) -> Self {
+        Self {
+            gateway_transaction_id: report.gateway_transaction_id.clone(),
+            report: Some(report),
+            ..Self::waiting(None)
         }
     }
 }
@@ -80,7 +104,7 @@ pub struct PlacedOrder {
 pub enum Closed {
     /// It is closed, or was never there: it cannot be paid any more.
     Closed,
-    /// It cannot be closed in its state: ask what became of it.
+    /// It cannot be closed in its state, or closing it may have given money back: ask what became of it.
     NotClosable,
 }
 

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use gateways::Capabilities;
 use gateways::registry;
-use kassa_core::channel::GatewayName;
+use kassa_core::channel::{GatewayName, Method};
 
 const HEAD: &str = "# Gateways\n\n\
     What each gateway can do, generated from the `CAPABILITIES` of its room in `crates/gateways/src` by the test\n\
@@ -202,9 +202,12 @@ fn section(text: &mut String, gateway: GatewayName, capabilities: &Capabilities)
             needed(method.needs_payer),
             needed(method.needs_client_ip),
             if method.takes_return_url { "used" } else { "-" },
-            method
-                .prepay_valid_secs
-                .map_or_else(|| "the order".to_owned(), |secs| format!("{secs} s")),
+            match method.prepay_valid_secs {
+                Some(secs) => format!("{secs} s"),
+                // There are none.
+                None if method.method == Method::BarCode => "-".to_owned(),
+                None => "the order".to_owned(),
+            },
         )
         .unwrap();
     }

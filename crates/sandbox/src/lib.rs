@@ -6,7 +6,7 @@
 //! checked as the gateways check them; answers and callbacks carry real signatures. The crate shares
 //! no signing code with Kassa's own adapters, so that each judges the other.
 //!
-//! The facts are those of the gateways' sheets. Not simulated: content encryption, code pay, bills, Baidu's refund audit,
+//! The facts are those of the gateways' sheets. Not simulated: content encryption, code pay of API v3, bills, Baidu's refund audit,
 //! the minimum pause between two refunds, and WeChat Pay's XML notices for console refunds.
 //!
 //! ```no_run
@@ -27,6 +27,7 @@ mod alipay;
 mod baidu;
 mod config;
 mod control;
+mod counter;
 mod crypto;
 mod delivery;
 mod error;
@@ -60,6 +61,7 @@ pub use accounts::{
 };
 pub use config::{Delivery, SandboxClock, SandboxConfig, system_clock};
 pub use control::Control;
+pub use counter::Conduct;
 pub use delivery::{DUPLICATES_MAX, DeliveryReport, RecordedCallback};
 pub use error::{ControlError, KeysError, SandboxError};
 pub use fault::{CallFault, CallbackFault, Fault, FaultRule, FaultScope, Operation};

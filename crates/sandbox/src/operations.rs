@@ -75,13 +75,22 @@ pub(crate) fn close_open(shared: &Shared, state: &mut State, key: &OrderKey) {
 
 /// The payer pays; at PayPal, agrees to.
 pub(crate) fn pay(shared: &Shared, key: &OrderKey) -> Result<Order, ControlError> {
-    let now = shared.now();
     let mut state = shared.state();
     expire(shared, &mut state, key);
-    let order = open_order(&mut state, key)?;
+    pay_in(shared, &mut state, key)
+}
+
+/// As [`pay`], with the state at hand.
+pub(crate) fn pay_in(
+    shared: &Shared,
+    state: &mut State,
+    key: &OrderKey,
+) -> Result<Order, ControlError> {
+    let now = shared.now();
+    let order = open_order(state, key)?;
     order.is_opened = true;
     if order.gateway == Gateway::Paypal {
-        return approve(shared, &mut state, key);
+        return approve(shared, state, key);
     }
     order.state = OrderState::Paid;
     order.paid_at = Some(now);
@@ -95,12 +104,12 @@ pub(crate) fn pay(shared: &Shared, key: &OrderKey) -> Result<Order, ControlError
         Gateway::WechatV2 => vec![wechat_v2::notify::paid(&order)],
         Gateway::Baidu => vec![baidu::notify::paid(&order, now)],
         Gateway::Unionpay => vec![unionpay::notify::paid(&order)],
-        Gateway::Stripe => stripe::notify::paid(&state, &order, &shared.base_url, now),
+        Gateway::Stripe => stripe::notify::paid(state, &order, &shared.base_url, now),
         // Paid by the merchant's own call.
         Gateway::Paypal => Vec::new(),
     };
     for notice in notices {
-        enqueue(shared, &mut state, &order, notice);
+        enqueue(shared, state, &order, notice);
     }
     Ok(order)
 }

@@ -100,7 +100,7 @@ pub(crate) struct ClientCertificate(pub(crate) Vec<u8>);
 /// Accepts connections that show a client certificate until the sandbox stops.
 pub(crate) async fn run_secure(shared: Arc<Shared>, listener: TcpListener, acceptor: TlsAcceptor) {
     let router = Router::new()
-        .route("/secapi/pay/refund", post(wechat_v2::secure_refund))
+        .route("/secapi/pay/{call}", post(wechat_v2::secure))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(Arc::clone(&shared));
     let graceful = GracefulShutdown::new();

@@ -5,14 +5,14 @@ use std::net::IpAddr;
 
 use chrono::TimeDelta;
 use flows::payment::{
-    CreatePayment, Draft, GivenPayer, ListPayments, PaymentKey, PaymentView, RetryPayment,
-    violations,
+    BAR_CODE_EXPIRY_DEFAULT, CreatePayment, Draft, EXPIRY_DEFAULT, GivenPayer, ListPayments,
+    PaymentKey, PaymentView, RetryPayment, violations,
 };
 use flows::{Page, resource};
 use kassa_core::Secret;
 use kassa_core::channel::{Channel, Method};
 use kassa_core::id::TransactionId;
-use kassa_core::payment::{PaymentStatus, PaymentTransaction};
+use kassa_core::payment::{AuthCode, PaymentStatus, PaymentTransaction};
 use kassa_core::text::{
     AccountCode, BusinessOrderId, BusinessOrderType, PayerId, RequestId, Subject, UserId,
 };
@@ -39,8 +39,6 @@ const METADATA_KEY_CHARS_MAX: usize = 40;
 const METADATA_VALUE_CHARS_MAX: usize = 500;
 /// The longest return address, in bytes.
 const RETURN_URL_BYTES_MAX: usize = 1024;
-/// How long the payer may pay if the caller does not say.
-const EXPIRY_DEFAULT: TimeDelta = TimeDelta::minutes(30);
 
 /// Reads a request to create a payment.
 pub(crate) fn create(request: &v1::CreatePaymentRequest) -> Result<CreatePayment, Error> {
@@ -60,10 +58,16 @@ pub(crate) fn create(request: &v1::CreatePaymentRequest) -> Result<CreatePayment
     let amount = fields.money("amount", request.amount.as_ref());
     let way = legs::read(&mut fields, request, amount);
     let subject = fields.required("subject", &request.subject, Subject::try_new);
-    let payer = payer(&mut fields, request.payer.as_ref());
+    let payer = request.payer.as_ref().map(Who::of_new).unwrap_or_default();
+    let payer_id = payer.id(&mut fields);
+    let auth_code = payer.code(&mut fields);
     let client_ip = fields.optional("client_ip", &request.client_ip, client_ip);
     let return_url = fields.optional("return_url", &request.return_url, return_url);
-    let time_to_expiry = time_to_expiry(&mut fields, request.time_to_expiry.as_ref());
+    let time_to_expiry = match &request.time_to_expiry {
+        Some(given) => time_to_expiry(&mut fields, given),
+        None if way.method == Some(Method::BarCode) => Some(BAR_CODE_EXPIRY_DEFAULT),
+        None => Some(EXPIRY_DEFAULT),
+    };
     let metadata = metadata(&mut fields, &request.metadata);
     let channel_account = fields.optional(
         "channel_account",
@@ -71,13 +75,14 @@ pub(crate) fn create(request: &v1::CreatePaymentRequest) -> Result<CreatePayment
         AccountCode::try_new,
     );
     let payment_password = password(&mut fields, &request.payment_password);
-    let (openid, buyer_id) = given_payer(request.payer.as_ref());
     fields.extend(violations(&Draft {
         channel: way.channel,
         method: way.method,
         amount: way.amount,
-        openid,
-        buyer_id,
+        openid: payer.openid,
+        buyer_id: payer.buyer_id,
+        has_auth_code: payer.auth_code.is_some(),
+        auth_code: auth_code.as_ref(),
         has_client_ip: !request.client_ip.is_empty(),
         time_to_expiry,
     }));
@@ -91,7 +96,8 @@ pub(crate) fn create(request: &v1::CreatePaymentRequest) -> Result<CreatePayment
             method: way.method?,
             amount: amount?,
             subject: subject?,
-            payer,
+            payer: payer_id,
+            auth_code,
             client_ip,
             return_url,
             time_to_expiry: time_to_expiry?,
@@ -134,6 +140,7 @@ pub(super) fn method(method: v1::PaymentMethod) -> Option<Method> {
         v1::PaymentMethod::Wap => Some(Method::Wap),
         v1::PaymentMethod::App => Some(Method::App),
         v1::PaymentMethod::Jsapi => Some(Method::Jsapi),
+        v1::PaymentMethod::BarCode => Some(Method::BarCode),
         v1::PaymentMethod::MiniProgram => Some(Method::MiniProgram),
         v1::PaymentMethod::Card => Some(Method::Card),
         v1::PaymentMethod::Wallet => Some(Method::Wallet),
@@ -153,19 +160,49 @@ fn status(status: v1::PaymentStatus) -> Option<PaymentStatus> {
     }
 }
 
-fn payer(fields: &mut Fields, payer: Option<&Payer>) -> Option<PayerId> {
-    match payer? {
-        Payer::Openid(id) => fields.required("openid", id, PayerId::try_new),
-        Payer::BuyerId(id) => fields.required("buyer_id", id, PayerId::try_new),
-    }
+/// Who pays, as given: at most one of them.
+#[derive(Default)]
+struct Who<'a> {
+    openid: Option<&'a str>,
+    buyer_id: Option<&'a str>,
+    auth_code: Option<&'a str>,
 }
 
-/// The payer as given, for the rules between fields: `(openid, buyer_id)`.
-fn given_payer(payer: Option<&Payer>) -> (Option<&str>, Option<&str>) {
-    match payer {
-        Some(Payer::Openid(id)) => (Some(id), None),
-        Some(Payer::BuyerId(id)) => (None, Some(id)),
-        None => (None, None),
+impl<'a> Who<'a> {
+    fn of_new(payer: &'a Payer) -> Self {
+        let mut who = Self::default();
+        match payer {
+            Payer::Openid(id) => who.openid = Some(id),
+            Payer::BuyerId(id) => who.buyer_id = Some(id),
+            Payer::AuthCode(code) => who.auth_code = Some(code),
+        }
+        who
+    }
+
+    fn of_retry(payer: &'a RetryPayer) -> Self {
+        let mut who = Self::default();
+        match payer {
+            RetryPayer::Openid(id) => who.openid = Some(id),
+            RetryPayer::BuyerId(id) => who.buyer_id = Some(id),
+            RetryPayer::AuthCode(code) => who.auth_code = Some(code),
+        }
+        who
+    }
+
+    fn given(&self, fields: &mut Fields) -> Option<GivenPayer> {
+        let mut id = |field, text: Option<&str>| fields.required(field, text?, PayerId::try_new);
+        let openid = id("openid", self.openid).map(GivenPayer::Openid);
+        openid.or_else(|| id("buyer_id", self.buyer_id).map(GivenPayer::BuyerId))
+    }
+
+    fn id(&self, fields: &mut Fields) -> Option<PayerId> {
+        self.given(fields).map(|given| match given {
+            GivenPayer::Openid(id) | GivenPayer::BuyerId(id) => id,
+        })
+    }
+
+    fn code(&self, fields: &mut Fields) -> Option<AuthCode> {
+        fields.required("auth_code", self.auth_code?, AuthCode::try_new)
     }
 }
 
@@ -192,10 +229,7 @@ fn return_url(text: &str) -> Result<String, &'static str> {
 }
 
 /// `None` if it is malformed; whether it is short or long enough is judged with the other fields.
-fn time_to_expiry(fields: &mut Fields, given: Option<&Duration>) -> Option<TimeDelta> {
-    let Some(given) = given else {
-        return Some(EXPIRY_DEFAULT);
-    };
+fn time_to_expiry(fields: &mut Fields, given: &Duration) -> Option<TimeDelta> {
     let read = u32::try_from(given.nanos)
         .ok()
         .filter(|_| given.seconds >= 0)
@@ -256,18 +290,16 @@ pub(crate) fn retry(request: &v1::RetryPaymentRequest) -> Result<RetryPayment, E
         &request.channel_account,
         AccountCode::try_new,
     );
-    let payer = match &request.payer {
-        None => None,
-        Some(RetryPayer::Openid(id)) => fields
-            .required("openid", id, PayerId::try_new)
-            .map(GivenPayer::Openid),
-        Some(RetryPayer::BuyerId(id)) => fields
-            .required("buyer_id", id, PayerId::try_new)
-            .map(GivenPayer::BuyerId),
-    };
+    let who = request
+        .payer
+        .as_ref()
+        .map(Who::of_retry)
+        .unwrap_or_default();
+    let payer = who.given(&mut fields);
+    let auth_code = who.code(&mut fields);
     let client_ip = fields.optional("client_ip", &request.client_ip, client_ip);
     let given_expiry = request.time_to_expiry.as_ref();
-    let time_to_expiry = given_expiry.and_then(|given| time_to_expiry(&mut fields, Some(given)));
+    let time_to_expiry = given_expiry.and_then(|given| time_to_expiry(&mut fields, given));
     let complete = || {
         Some(RetryPayment {
             transaction_id: transaction_id?,
@@ -276,6 +308,7 @@ pub(crate) fn retry(request: &v1::RetryPaymentRequest) -> Result<RetryPayment, E
             method,
             channel_account,
             payer,
+            auth_code,
             client_ip,
             time_to_expiry,
         })

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use kassa_core::Secret;
 use kassa_core::anomaly::AnomalyKind;
+use kassa_core::payment::AuthCode;
 use kassa_core::text::AppId;
 use pbjson_types::{Duration, Timestamp};
 use proto::v1;
@@ -215,6 +216,95 @@ fn the_payer_is_the_one_that_belongs_to_the_channel() {
         missing.len() == 1 && missing[0].starts_with("openid: "),
         "{missing:?}"
     );
+}
+
+const CODE: &str = "280123456789012345";
+
+/// What is wrong with a bar code request for Alipay after `change`.
+fn wrong_at_counter(change: impl FnOnce(&mut v1::CreatePaymentRequest)) -> Vec<String> {
+    wrong(|request| {
+        request.payment_method = v1::PaymentMethod::BarCode.into();
+        request.payer = Some(Payer::AuthCode(CODE.to_owned()));
+        change(request);
+    })
+}
+
+#[test]
+fn a_payer_at_the_counter_shows_a_code_of_the_channel_and_has_a_minute() {
+    let mut request = good();
+    request.payment_method = v1::PaymentMethod::BarCode.into();
+    request.payer = Some(Payer::AuthCode(CODE.to_owned()));
+    let read = payment::create(&request).unwrap();
+    assert_eq!(read.auth_code.as_ref().map(AuthCode::expose), Some(CODE));
+    assert_eq!(read.payer, None);
+    assert_eq!(read.time_to_expiry, TimeDelta::seconds(60));
+    assert!(!format!("{read:?}").contains(CODE));
+    request.time_to_expiry = Some(Duration {
+        seconds: 90,
+        nanos: 0,
+    });
+    let read = payment::create(&request).unwrap();
+    assert_eq!(read.time_to_expiry, TimeDelta::seconds(90));
+}
+
+#[test]
+fn a_code_that_is_none_or_of_another_channel_is_named_and_not_repeated() {
+    let given = |code: &str| Some(Payer::AuthCode(code.to_owned()));
+    for (code, wechat) in [
+        ("", false),
+        ("28012345678901", false),
+        ("28012345678901234x", false),
+        ("２８０１２３４５６７８９０１２３４５", false),
+        ("fp0123456789012345678901234567890123", false),
+        ("2801234567890123456789012", false),
+        ("130123456789012345", false),
+        (CODE, true),
+        ("1301234567890123456", true),
+    ] {
+        let found = wrong_at_counter(|request| {
+            request.payer = given(code);
+            if wechat {
+                request.payment_channel = v1::PaymentChannel::WechatPay.into();
+            }
+        });
+        assert!(
+            found.len() == 1 && found[0].starts_with("auth_code: "),
+            "{code}: {found:?}"
+        );
+        assert!(code.is_empty() || !found[0].contains(code), "{found:?}");
+    }
+    for payer in [None, Some(Payer::BuyerId("2088".to_owned()))] {
+        let found = wrong_at_counter(|request| request.payer = payer);
+        assert_eq!(found, ["auth_code: is required for BAR_CODE"]);
+    }
+    let found = wrong(|request| request.payer = given(CODE));
+    assert_eq!(found, ["auth_code: belongs to BAR_CODE; QR takes none"]);
+    let found = wrong_at_counter(|request| {
+        request.payment_channel = v1::PaymentChannel::Stripe.into();
+        if let Some(amount) = &mut request.amount {
+            "USD".clone_into(&mut amount.currency_code);
+        }
+    });
+    assert_eq!(
+        found,
+        ["payment_method: BAR_CODE is not a method of STRIPE"]
+    );
+}
+
+#[test]
+fn a_retry_takes_a_code_and_judges_its_form() {
+    use v1::retry_payment_request::Payer;
+    let retry = |code: &str| v1::RetryPaymentRequest {
+        transaction_id: "0190b6b2c7e87b5ba5d1c6a3f2e4d001".to_owned(),
+        request_id: "again".to_owned(),
+        payer: Some(Payer::AuthCode(code.to_owned())),
+        ..v1::RetryPaymentRequest::default()
+    };
+    let read = payment::retry(&retry(CODE)).unwrap();
+    assert_eq!(read.auth_code.as_ref().map(AuthCode::expose), Some(CODE));
+    assert_eq!((read.payer, read.time_to_expiry), (None, None));
+    let found = found(payment::retry(&retry("28-12")));
+    assert_eq!(found, ["auth_code: must have 16 to 24 digits"]);
 }
 
 #[test]

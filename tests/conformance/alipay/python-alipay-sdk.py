@@ -58,6 +58,17 @@ def placed(sdk):
     return number
 
 
+def charge(sdk, number, code):
+    return sdk.api_alipay_trade_pay(number, "bar_code", code, SUBJECT, total_amount="12.34")
+
+
+def charged(sdk, conduct):
+    """What becomes of the code of a payer who does that."""
+    number = new_number()
+    code = control("codes", {"gateway": "alipay", "conduct": conduct})["code"]
+    return number, charge(sdk, number, code)
+
+
 def paid(sdk):
     number = placed(sdk)
     control(f"orders/{number}/pay")
@@ -89,6 +100,25 @@ def drives():
         lambda sdk, number: sdk.api_alipay_trade_wap_pay(SUBJECT, number, "12.34", product_code="QUICK_WAP_WAY"),
     )
     drive_cashier("alipay.trade.app.pay", lambda sdk, number: sdk.api_alipay_trade_app_pay(SUBJECT, number, "12.34"))
+    with check("alipay.trade.pay", "place", "drives"):
+        for sdk in SDKS.values():
+            number, answer = charged(sdk, "pays")
+            assert answer["code"] == "10000" and answer["total_amount"] == "12.34", answer
+            assert sdk.api_alipay_trade_query(out_trade_no=number)["trade_status"] == "TRADE_SUCCESS"
+            used = control("codes", {"gateway": "alipay", "conduct": "pays"})["code"]
+            for code in ("10003", "10000", "40004"):
+                conduct = {"10003": "is_asked", "10000": "pays", "40004": "lacks_money"}[code]
+                assert charged(sdk, conduct)[1]["code"] == code
+            assert charge(sdk, new_number(), used)["code"] == "10000"
+            assert charge(sdk, new_number(), used)["sub_code"] == "ACQ.PAYMENT_AUTH_CODE_INVALID"
+    with check("alipay.trade.pay", "cancel", "drives"):
+        for sdk in SDKS.values():
+            number, _ = charged(sdk, "is_asked")
+            answer = sdk.api_alipay_trade_cancel(out_trade_no=number)
+            assert (answer["action"], answer["retry_flag"]) == ("close", "N"), answer
+            number, _ = charged(sdk, "pays")
+            assert sdk.api_alipay_trade_cancel(out_trade_no=number)["action"] == "refund"
+            assert sdk.api_alipay_trade_query(out_trade_no=number)["trade_status"] == "TRADE_CLOSED"
     with check(EVERY, "query", "drives"):
         for sdk in SDKS.values():
             answer = sdk.api_alipay_trade_query(out_trade_no=paid(sdk))

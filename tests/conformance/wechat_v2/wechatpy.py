@@ -116,6 +116,16 @@ def paid():
     return number
 
 
+def charged(conduct):
+    """What becomes of the code of a payer who does that."""
+    number = uuid.uuid4().hex
+    code = control("codes", {"gateway": "wechat_v2", "conduct": conduct})["code"]
+    answer = SDK.micropay.create(
+        "A pot of tea 一壶茶", 1234, code, client_ip="203.0.113.7", out_trade_no=number
+    )
+    return number, believed(answer)
+
+
 def refunded(number):
     refund = uuid.uuid4().hex
     # The package's own `refund.apply` adds `op_user_id`, which the documents do not know any more.
@@ -130,6 +140,21 @@ def drives():
     for trade_type in PRODUCTS:
         with check(f"/pay/unifiedorder {trade_type}", "place", "drives"):
             placed(trade_type)
+    with check("/pay/micropay", "place", "drives"):
+        number, answer = charged("pays")
+        assert (answer["out_trade_no"], answer["total_fee"]) == (number, "1234"), answer
+        assert believed(SDK.order.query(out_trade_no=number))["trade_state"] == "SUCCESS"
+        assert refuses(charged, "is_asked") and refuses(charged, "lacks_money")
+    with check("/pay/micropay", "cancel", "drives"):
+        number, _ = charged("pays")
+        assert refuses(SDK.order.reverse, out_trade_no=number), "it goes where no certificate is asked for"
+        base, SDK.API_BASE_URL = SDK.API_BASE_URL, SETTINGS["mtls_base_url"].rstrip("/") + "/"
+        try:
+            answer = believed(SDK.order.reverse(out_trade_no=number))
+        finally:
+            SDK.API_BASE_URL = base
+        assert answer["recall"] == "N", answer
+        assert believed(SDK.order.query(out_trade_no=number))["trade_state"] == "REVOKED"
     with check(EVERY, "query", "drives"):
         order = believed(SDK.order.query(out_trade_no=paid()))
         assert (order["trade_state"], order["total_fee"]) == ("SUCCESS", "1234"), order

@@ -4,6 +4,8 @@ mod anomaly;
 mod anomaly_ends;
 mod anomaly_kinds;
 mod attempt;
+mod bar_code;
+mod bar_code_lost;
 mod callback;
 mod close;
 mod create;

@@ -111,6 +111,7 @@ pub(super) async fn second_attempt(app: &TestApp, id: &str) -> String {
         amount: attempt.amount,
         subject: payment.subject,
         payer: attempt.payer,
+        auth_code: None,
         client_ip: payment.client_ip,
         expires_at: attempt.expires_at,
         notify_url: kassa

@@ -46,7 +46,7 @@ fn is_way_to_pay(method: PaymentMethod, channel: PaymentChannel, prepay: Option<
         PaymentMethod::Jsapi => matches!(prepay, Some(Info::JsapiParameters(_))),
         PaymentMethod::MiniProgram => matches!(prepay, Some(Info::BaiduOrder(_))),
         PaymentMethod::Card => matches!(prepay, Some(Info::ClientSecret(_))),
-        PaymentMethod::Wallet | PaymentMethod::Unspecified => false,
+        PaymentMethod::BarCode | PaymentMethod::Wallet | PaymentMethod::Unspecified => false,
     }
 }
 

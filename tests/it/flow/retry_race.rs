@@ -61,6 +61,7 @@ impl Stopped {
             method: Some(Method::Qr),
             channel_account: None,
             payer: None,
+            auth_code: None,
             client_ip: None,
             time_to_expiry: None,
         };

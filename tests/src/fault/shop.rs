@@ -295,6 +295,7 @@ impl Shop {
             payer: other.payer.map(|payer| match payer {
                 Payer::Openid(openid) => v1::retry_payment_request::Payer::Openid(openid),
                 Payer::BuyerId(buyer) => v1::retry_payment_request::Payer::BuyerId(buyer),
+                Payer::AuthCode(code) => v1::retry_payment_request::Payer::AuthCode(code),
             }),
             ..Default::default()
         };

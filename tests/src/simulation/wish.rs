@@ -39,6 +39,7 @@ pub(super) fn create(number: usize, script: &Script, accounts: &[Account]) -> Cr
         amount: yuan(script.amount),
         subject: text(Subject::try_new(format!("payment {number}"))),
         payer: None,
+        auth_code: None,
         client_ip: None,
         return_url: None,
         time_to_expiry: script.time_to_expiry,
@@ -82,6 +83,7 @@ pub(super) fn retry(
         method: Some(Method::Qr),
         channel_account: Some(text(AccountCode::try_new(account.code))),
         payer: None,
+        auth_code: None,
         client_ip: None,
         time_to_expiry: Some(TimeDelta::minutes(10)),
     }

@@ -80,6 +80,8 @@ codes! {
         App = "APP",
         /// Inside the gateway's own app: official accounts and mini programs.
         Jsapi = "JSAPI",
+        /// The payer shows a code, and the merchant's till scans it.
+        BarCode = "BAR_CODE",
         /// Inside the gateway's own app, by order information that its smart program hands over (Baidu).
         MiniProgram = "MINI_PROGRAM",
         /// A card form of the gateway's own code in the caller's client (Stripe).

@@ -84,6 +84,13 @@ pub enum ReportedPayment {
         /// When, by the gateway's clock, where it says so.
         paid_at: Option<DateTime<Utc>>,
     },
+    /// It was paid, and the gateway gave all of it back because the order was cancelled.
+    Reversed {
+        /// What it was paid with, and what was given back.
+        amount: Money,
+        /// When it was paid, by the gateway's clock, where it says so.
+        paid_at: Option<DateTime<Utc>>,
+    },
     /// It is open and nobody has paid yet.
     Unpaid,
     /// It was closed without payment.

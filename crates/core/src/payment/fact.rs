@@ -42,7 +42,9 @@ impl PaymentFact {
     /// The fact that a gateway's report states. `known`: whether the attempt was known as paid.
     pub fn from_report(report: &PaymentReport, known: bool) -> Self {
         match &report.state {
-            ReportedPayment::Paid { amount, paid_at } => Self::Paid {
+            // That it was given back as well is a refund's business.
+            ReportedPayment::Paid { amount, paid_at }
+            | ReportedPayment::Reversed { amount, paid_at } => Self::Paid {
                 amount: *amount,
                 paid_at: *paid_at,
                 known,

@@ -8,6 +8,7 @@
 
 mod allocate;
 mod attempt;
+mod auth_code;
 mod fact;
 mod leg;
 #[cfg(test)]
@@ -20,6 +21,7 @@ mod transaction;
 
 pub use allocate::{Share, Source, allocate, exact_points};
 pub use attempt::{ATTEMPTS_MAX, Attempt, AttemptFact, AttemptStatus, RetryRequest};
+pub use auth_code::{AuthCode, InvalidAuthCode};
 pub use fact::PaymentFact;
 pub use leg::{LEGS_MAX, Leg, LegPoints, LegStatus};
 pub use prepay::{BaiduOrder, ClientSecret, PrepayInfo};

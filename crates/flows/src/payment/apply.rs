@@ -15,7 +15,7 @@ use kassa_core::payment::{
 use runtime::store::{Locked, Movement, Posted, Tx};
 use serde_json::json;
 
-use super::legs;
+use super::{bar_code, legs, reversal};
 use crate::anomaly::Finding;
 use crate::event::record_payment_event_in_tx;
 use crate::synchronise::plan_attempt;
@@ -89,7 +89,9 @@ impl AttemptChange {
 
     fn of_report(report: &PaymentReport) -> Self {
         let (fact, failure) = match &report.state {
-            ReportedPayment::Paid { .. } => (Some(AttemptFact::Paid), None),
+            ReportedPayment::Paid { .. } | ReportedPayment::Reversed { .. } => {
+                (Some(AttemptFact::Paid), None)
+            }
             ReportedPayment::Closed => (Some(AttemptFact::Closed), None),
             ReportedPayment::Failed(reason) => {
                 let failure = Failure {
@@ -137,7 +139,10 @@ pub(crate) async fn apply_answer(
     let tx = kassa.store.begin().await?;
     let is_end = match report.state {
         ReportedPayment::Closed | ReportedPayment::Failed(_) => true,
-        ReportedPayment::Paid { .. } | ReportedPayment::Unpaid | ReportedPayment::NotFound => false,
+        ReportedPayment::Paid { .. }
+        | ReportedPayment::Reversed { .. }
+        | ReportedPayment::Unpaid
+        | ReportedPayment::NotFound => false,
     };
     if is_end && asked.status != AttemptStatus::Paid {
         let _payment = tx
@@ -157,6 +162,26 @@ pub(crate) async fn apply_answer(
 /// Applies what a gateway reports about an order. `account` is the one whose keys vouch for the
 /// report: an order of another account is never touched by it.
 pub(crate) async fn apply_payment_report_in_tx(
+    kassa: &Kassa,
+    tx: &Tx,
+    account: ChannelAccountId,
+    report: &PaymentReport,
+) -> Result<Outcome, Error> {
+    let outcome = apply_state_in_tx(kassa, tx, account, report).await?;
+    match report.state {
+        ReportedPayment::Reversed { amount, .. } => {
+            let paid = outcome;
+            reversal::give_back_in_tx(kassa, tx, account, report, (amount, paid)).await
+        }
+        ReportedPayment::Paid { .. }
+        | ReportedPayment::Unpaid
+        | ReportedPayment::Closed
+        | ReportedPayment::Failed(_)
+        | ReportedPayment::NotFound => Ok(outcome),
+    }
+}
+
+async fn apply_state_in_tx(
     kassa: &Kassa,
     tx: &Tx,
     account: ChannelAccountId,
@@ -208,16 +233,13 @@ pub(crate) async fn apply_payment_report_in_tx(
         .await?;
     let attempt = tx.load_attempt_for_update_in_tx(attempt.id).await?;
     let known = attempt.get().status == AttemptStatus::Paid;
-    let fact = PaymentFact::from_report(report, known);
-    apply_fact_in_tx(
-        kassa,
-        tx,
-        payment,
-        attempt,
-        AttemptChange::of_report(report),
-        &fact,
-    )
-    .await
+    let mut fact = PaymentFact::from_report(report, known);
+    let mut change = AttemptChange::of_report(report);
+    if report.state == ReportedPayment::Unpaid && bar_code::has_arrived(attempt.get()) {
+        fact = PaymentFact::Placed;
+        change.fact = Some(AttemptFact::Placed);
+    }
+    apply_fact_in_tx(kassa, tx, payment, attempt, change, &fact).await
 }
 
 /// Applies a fact about one attempt of a payment, in a transaction of its own.
@@ -342,6 +364,7 @@ pub(crate) async fn apply_fact_in_tx(
 fn reported(state: &ReportedPayment) -> String {
     match state {
         ReportedPayment::Paid { amount, .. } => format!("PAID {amount}"),
+        ReportedPayment::Reversed { amount, .. } => format!("REVERSED {amount}"),
         ReportedPayment::Closed => "CLOSED".to_owned(),
         ReportedPayment::Failed(reason) => format!("FAILED {}", reason.code),
         ReportedPayment::Unpaid => "UNPAID".to_owned(),

@@ -59,7 +59,7 @@ pub(crate) async fn close_payment(
     kassa: &Kassa,
     payment: PaymentTransaction,
 ) -> Result<PaymentTransaction, Error> {
-    close_payment_while(kassa, payment, |_any| true).await
+    Box::pin(close_payment_while(kassa, payment, |_any| true)).await
 }
 
 /// As [`close_payment`], but leaves the payment open when its current attempt is not to be closed.
@@ -78,7 +78,7 @@ pub(crate) async fn close_payment_while(
         if !is_to_be_closed(&current) {
             break;
         }
-        let had_earlier = end_earlier(kassa, &current).await?;
+        let had_earlier = Box::pin(end_earlier(kassa, &current)).await?;
         if !had_earlier {
             // The last one's end is the payment's.
             end(kassa, &current, true).await?;
@@ -254,7 +254,10 @@ pub(super) async fn end_at_gateway(kassa: &Kassa, attempt: &Attempt) -> Result<E
 
 fn is_definite(report: &PaymentReport) -> bool {
     match report.state {
-        ReportedPayment::Paid { .. } | ReportedPayment::Closed | ReportedPayment::Failed(_) => true,
+        ReportedPayment::Paid { .. }
+        | ReportedPayment::Reversed { .. }
+        | ReportedPayment::Closed
+        | ReportedPayment::Failed(_) => true,
         ReportedPayment::Unpaid | ReportedPayment::NotFound => false,
     }
 }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use gateways::registry;
 use kassa_core::anomaly::AnomalyKind;
 use kassa_core::app::App;
-use kassa_core::channel::{Channel, ChannelAccount};
+use kassa_core::channel::{Channel, ChannelAccount, Method};
 use kassa_core::id::ChannelAccountId;
 use kassa_core::payment::{PaymentStatus, PaymentTransaction, Share};
 use kassa_core::text::AccountCode;
@@ -14,9 +15,10 @@ use runtime::store::StoreError;
 use serde_json::json;
 use tokio::time::{Instant, timeout_at};
 
+use super::bar_code::Shown;
 use super::means::Means;
 use super::new::NewPayment;
-use super::{CreatePayment, LegsWanted, PaymentView, close, place, remaining, shares};
+use super::{CreatePayment, LegsWanted, PaymentView, close, place, remaining, reversal, shares};
 use crate::audit::Action;
 use crate::{Error, Kassa, limits, password};
 
@@ -71,6 +73,11 @@ pub async fn create(
     let plan = (shares.as_slice(), account.as_ref());
     let new = NewPayment::try_new(kassa, app, &request, fingerprint.clone(), plan)?;
     let id = new.payment.id;
+    let shown = request
+        .auth_code
+        .clone()
+        .zip(new.payment.current_attempt_id);
+    let shown = shown.map(|(code, attempt)| Shown { attempt, code });
     match new.write(kassa, app).await {
         Ok(()) => kassa.checkpoints.reach(Checkpoint::CreateWrittenDown).await,
         Err(Error::Store(StoreError::UniqueViolation { .. })) => {
@@ -80,7 +87,7 @@ pub async fn create(
         }
         Err(error) => return Err(error),
     }
-    let view = Box::pin(place::place(kassa, id, ends_at)).await?;
+    let view = Box::pin(place::place(kassa, id, shown.as_ref(), ends_at)).await?;
     with_remaining(kassa, view).await
 }
 
@@ -97,10 +104,8 @@ async fn plan(
     let gateway = shares.iter().find(|share| !share.channel.is_internal());
     let account = match gateway {
         Some(share) => {
-            let (wanted, code) = (
-                (share.channel, share.amount),
-                request.channel_account.as_ref(),
-            );
+            let wanted = (share.channel, request.method, share.amount);
+            let code = request.channel_account.as_ref();
             Some(choose_account(kassa, app, wanted, code, None)?)
         }
         None => None,
@@ -174,7 +179,7 @@ async fn resume(
             key: existing.request_id.to_string(),
         });
     }
-    let view = Box::pin(place::place(kassa, existing.id, ends_at)).await?;
+    let view = Box::pin(place::place(kassa, existing.id, None, ends_at)).await?;
     with_remaining(kassa, view).await
 }
 
@@ -197,7 +202,8 @@ async fn made_before(
 }
 
 /// The open payments of the same order, which the new one takes the place of. A paid payment is a
-/// refusal, also one that was paid late, until its money has gone back.
+/// refusal, also one that was paid late, until its money has gone back; one whose gateway took it back
+/// when it was cancelled paid nothing.
 async fn replaced(
     kassa: &Kassa,
     app: &App,
@@ -209,7 +215,7 @@ async fn replaced(
         .await?;
     others.retain(|other| other.request_id != request.request_id);
     for paid in others.iter().filter(|other| other.status.is_paid()) {
-        if !was_late_and_given_back(kassa, paid).await? {
+        if !was_undone(kassa, paid).await? {
             return Err(already_paid(paid));
         }
     }
@@ -248,17 +254,15 @@ async fn supersede(
     }
 }
 
-/// Money that came too late and went back whole has paid nothing.
-async fn was_late_and_given_back(
-    kassa: &Kassa,
-    payment: &PaymentTransaction,
-) -> Result<bool, Error> {
+/// Money that came too late, or while its order was cancelled, and went back whole has paid nothing.
+async fn was_undone(kassa: &Kassa, payment: &PaymentTransaction) -> Result<bool, Error> {
     if payment.status != PaymentStatus::RefundFull {
         return Ok(false);
     }
     let anomalies = kassa.store.list_anomalies_of(payment.id).await?;
-    let mut kinds = anomalies.iter().map(|anomaly| anomaly.kind);
-    Ok(kinds.any(|kind| kind == AnomalyKind::LatePayment))
+    Ok(anomalies.iter().any(|anomaly| {
+        anomaly.kind == AnomalyKind::LatePayment || reversal::tells_of_reversal(payment, anomaly)
+    }))
 }
 
 pub(super) fn already_paid(payment: &PaymentTransaction) -> Error {
@@ -269,11 +273,11 @@ pub(super) fn already_paid(payment: &PaymentTransaction) -> Error {
 }
 
 /// The account of the app to pay through: the one with `code`, or else `preferred` if it fits, or else
-/// the first that fits.
+/// the first that fits. Accounts of one channel may sit at gateways of which only some take the method.
 pub(super) fn choose_account(
     kassa: &Kassa,
     app: &App,
-    (channel, amount): (Channel, Money),
+    (channel, method, amount): (Channel, Method, Money),
     code: Option<&AccountCode>,
     preferred: Option<ChannelAccountId>,
 ) -> Result<ChannelAccount, Error> {
@@ -283,6 +287,11 @@ pub(super) fn choose_account(
         .filter_map(|id| kassa.accounts.find(*id))
         .map(|open| open.account)
         .filter(|account| account.is_active && account.channel() == channel)
+        .filter(|account| {
+            registry::capabilities(account.gateway)
+                .method(method)
+                .is_some()
+        })
         .filter(|account| code.is_none_or(|code| account.code == *code))
         .collect();
     let mut fitting = usable.iter().filter(|account| account.limits.allow(amount));

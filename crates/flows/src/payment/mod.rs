@@ -1,6 +1,7 @@
 //! Payments: create, read, retry, close, synchronise, and the one place where facts change them.
 
 pub mod apply;
+mod bar_code;
 pub(crate) mod close;
 mod create;
 mod find;
@@ -14,6 +15,7 @@ mod prepay;
 mod remaining;
 mod request;
 mod retry;
+pub(crate) mod reversal;
 mod shares;
 mod sync;
 
@@ -24,8 +26,8 @@ pub use leg_error::LegError;
 pub use list::{ListPayments, list};
 pub use remaining::Remaining;
 pub use request::{
-    CreatePayment, Draft, EXPIRY_DEFAULT, EXPIRY_MAX, EXPIRY_MIN, GivenPayer, LegWanted,
-    LegsWanted, RetryPayment, violations,
+    BAR_CODE_EXPIRY_DEFAULT, CreatePayment, Draft, EXPIRY_DEFAULT, EXPIRY_MAX, EXPIRY_MIN,
+    GivenPayer, LegWanted, LegsWanted, RetryPayment, violations,
 };
 pub use retry::retry;
 pub(crate) use sync::query as query_attempt;

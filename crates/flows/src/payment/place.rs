@@ -4,25 +4,27 @@
 //! its answer. Only the current attempt of a pending payment can be claimed, and it is claimed when
 //! every earlier one has ended at its gateway: at most one can be paid. A call whose answer is not known
 //! is followed by a query, and repeated under the same request number only when the gateway says that it
-//! has nothing to show for the first one.
+//! has nothing to show for the first one; an order with a payer's code is never repeated ([`bar_code`]).
 
 use std::time::Duration;
 
 use gateways::{CallError, PlaceOrder, Placed, PlacedOrder};
-use kassa_core::channel::ChannelAccount;
+use kassa_core::channel::{ChannelAccount, Method};
 use kassa_core::gateway_call::CallOperation;
 use kassa_core::id::TransactionId;
 use kassa_core::notification::{CallbackRoute, GatewayReason, ReportedPayment};
 use kassa_core::payment::{
-    Attempt, AttemptFact, AttemptStatus, Failure, PaymentFact, PaymentStatus, PaymentTransaction,
+    Attempt, AttemptFact, AttemptStatus, AuthCode, Failure, PaymentFact, PaymentStatus,
+    PaymentTransaction,
 };
 use runtime::checkpoint::Checkpoint;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::apply::{self, AttemptChange};
+use super::bar_code::{Shown, Waiting};
 use super::close::{self, Ended};
 use super::create::is_conflict;
-use super::{PaymentView, Remaining, prepay, sync};
+use super::{PaymentView, Remaining, bar_code, prepay, sync};
 use crate::call::{About, call_within};
 use crate::synchronise::plan_attempt;
 use crate::{Error, Kassa};
@@ -38,9 +40,11 @@ const CALLS_PER_CLAIM: u32 = 3;
 const SENT_GRACE: chrono::TimeDelta = chrono::TimeDelta::seconds(5);
 
 /// Brings a written-down payment to the point where the payer can pay, or to its failure.
+/// `shown` is the code for the attempt that this very request wrote down.
 pub(super) async fn place(
     kassa: &Kassa,
     transaction_id: TransactionId,
+    shown: Option<&Shown>,
     ends_at: Instant,
 ) -> Result<PaymentView, Error> {
     let mut wait = WAIT_MIN;
@@ -64,10 +68,20 @@ pub(super) async fn place(
             // One of them may have been paid.
             continue;
         }
-        if !is_being_sent(kassa, &attempt) {
+        let code = shown.and_then(|shown| shown.for_attempt(&attempt));
+        let lacks_code = attempt.method == Method::BarCode && code.is_none();
+        if is_being_sent(kassa, &attempt) {
+            // Its answer is awaited.
+        } else if lacks_code {
+            match bar_code::wait(kassa, &attempt, ends_at).await? {
+                Waiting::ForCode => {}
+                Waiting::Asked => return decided(kassa, &attempt).await,
+            }
+        } else {
             match claim(kassa, &attempt).await {
                 Ok(claimed) => {
-                    return call(kassa, &payment, attempt.status, claimed, ends_at).await;
+                    let (before, claimed) = (attempt.status, (claimed, code));
+                    return Box::pin(call(kassa, &payment, before, claimed, ends_at)).await;
                 }
                 Err(error) if is_conflict(&error) => {}
                 Err(error) => return Err(error),
@@ -79,6 +93,18 @@ pub(super) async fn place(
         kassa.checkpoints.rest(wait).await;
         wait = (wait * 2).min(WAIT_MAX);
     }
+}
+
+/// The answer about an order that was asked about: there is one if the gateway knew of it.
+async fn decided(kassa: &Kassa, attempt: &Attempt) -> Result<PaymentView, Error> {
+    let transaction_id = attempt.transaction_id;
+    let payment = load(kassa, transaction_id).await?;
+    let now = find_attempt(kassa, &payment).await?;
+    let is_open = |now: &Attempt| now.status == AttemptStatus::Open;
+    if payment.status.is_pending() && !now.as_ref().is_some_and(is_open) {
+        return Err(unknown(transaction_id));
+    }
+    answer(kassa, payment, now)
 }
 
 fn unknown(transaction_id: TransactionId) -> Error {
@@ -160,7 +186,7 @@ async fn call(
     kassa: &Kassa,
     payment: &PaymentTransaction,
     before: AttemptStatus,
-    attempt: Attempt,
+    (attempt, code): (Attempt, Option<&AuthCode>),
     ends_at: Instant,
 ) -> Result<PaymentView, Error> {
     let open = kassa.account(attempt.channel_account_id).await?;
@@ -168,22 +194,35 @@ async fn call(
     if was_sent && let Some(view) = ask_first(kassa, payment, &attempt, ends_at).await? {
         return Ok(view);
     }
-    let order = order(kassa, payment, &attempt, &open.account)?;
+    let order = PlaceOrder {
+        auth_code: code.cloned(),
+        ..order(kassa, payment, &attempt, &open.account)?
+    };
     kassa.checkpoints.reach(Checkpoint::PlaceClaimed).await;
     let about = About::order(CallOperation::Place, &attempt);
     let left = ends_at.saturating_duration_since(Instant::now());
     let outcome = call_within(kassa, about, left, open.gateway.place(&order)).await;
     kassa.checkpoints.reach(Checkpoint::PlaceAnswered).await;
     match outcome {
-        Ok(placed) => store_placed(kassa, payment.id, &attempt, placed).await,
+        Ok(placed) => {
+            let is_to_be_asked = placed.is_to_be_asked;
+            let view = store_placed(kassa, payment.id, &attempt, placed).await?;
+            if !is_to_be_asked {
+                return Ok(view);
+            }
+            bar_code::look(kassa, attempt.id, ends_at).await?;
+            current(kassa, payment.id).await
+        }
         Err(CallError::Refused(reason) | CallError::Misconfigured(reason)) => {
             refused(kassa, payment, &attempt, reason, was_sent).await
         }
         Err(CallError::Later(_) | CallError::NotSent(_) | CallError::Unknown(_)) => {
             mark_unknown(kassa, &attempt).await?;
-            Err(Error::OutcomeUnknown {
-                transaction_id: payment.id.to_string(),
-            })
+            if code.is_some() {
+                bar_code::look(kassa, attempt.id, ends_at).await?;
+                return decided(kassa, &attempt).await;
+            }
+            Err(unknown(payment.id))
         }
     }
 }
@@ -204,7 +243,10 @@ async fn ask_first(
         })??;
     match report.state {
         ReportedPayment::Unpaid | ReportedPayment::NotFound => Ok(None),
-        ReportedPayment::Paid { .. } | ReportedPayment::Closed | ReportedPayment::Failed(_) => {
+        ReportedPayment::Paid { .. }
+        | ReportedPayment::Reversed { .. }
+        | ReportedPayment::Closed
+        | ReportedPayment::Failed(_) => {
             apply::apply_answer(kassa, attempt, &report).await?;
             current(kassa, payment.id).await.map(Some)
         }
@@ -225,7 +267,10 @@ async fn refused(
     if was_sent {
         attempt = claim(kassa, &attempt).await?;
         if let Ended::Reported(report) = close::end_at_gateway(kassa, &attempt).await?
-            && matches!(report.state, ReportedPayment::Paid { .. })
+            && matches!(
+                report.state,
+                ReportedPayment::Paid { .. } | ReportedPayment::Reversed { .. }
+            )
         {
             apply::apply_answer(kassa, &attempt, &report).await?;
             return current(kassa, payment.id).await;
@@ -306,6 +351,7 @@ fn order(
         amount: attempt.amount,
         subject: payment.subject.clone(),
         payer: attempt.payer.clone(),
+        auth_code: None,
         client_ip: payment.client_ip,
         expires_at: attempt.expires_at,
         notify_url: kassa.callback_url(account, CallbackRoute::Payment)?,

@@ -8,6 +8,7 @@ use gateways::registry;
 use kassa_core::channel::{Channel, GatewayName, Method};
 use kassa_core::id::TransactionId;
 use kassa_core::money::Points;
+use kassa_core::payment::AuthCode;
 use kassa_core::text::{
     AccountCode, BusinessOrderId, BusinessOrderType, PayerId, RequestId, Subject, UserId,
 };
@@ -23,6 +24,8 @@ pub const EXPIRY_MIN: TimeDelta = TimeDelta::minutes(1);
 pub const EXPIRY_MAX: TimeDelta = TimeDelta::days(7);
 /// The time to expiry if none is given.
 pub const EXPIRY_DEFAULT: TimeDelta = TimeDelta::minutes(30);
+/// The same for a payer who stands at the counter.
+pub const BAR_CODE_EXPIRY_DEFAULT: TimeDelta = TimeDelta::seconds(60);
 
 /// A request to create a payment: every field well-formed.
 #[derive(Debug, Clone)]
@@ -45,6 +48,8 @@ pub struct CreatePayment {
     pub subject: Subject,
     /// The gateway's id of the payer.
     pub payer: Option<PayerId>,
+    /// The code that the payer shows. Never stored, logged or part of the fingerprint.
+    pub auth_code: Option<AuthCode>,
     /// The payer's address.
     pub client_ip: Option<IpAddr>,
     /// Where the payer's browser goes in the end.
@@ -117,8 +122,8 @@ impl CreatePayment {
             .then(|| FieldViolation::new("user_id", "is required for a WALLET_TOPUP"))
     }
 
-    /// SHA-256 over everything but the idempotency key and the password: tells a repeat from another
-    /// request.
+    /// SHA-256 over everything but the idempotency key, the password and the payer's code: tells a repeat
+    /// from another request.
     pub(crate) fn fingerprint(&self) -> String {
         let mut content = json!([
             self.business_order_id,
@@ -168,6 +173,8 @@ pub struct RetryPayment {
     pub channel_account: Option<AccountCode>,
     /// The gateway's id of the payer.
     pub payer: Option<GivenPayer>,
+    /// The code that the payer shows. Never stored, logged or part of the fingerprint.
+    pub auth_code: Option<AuthCode>,
     /// The payer's address.
     pub client_ip: Option<IpAddr>,
     /// How long the payer may pay a new order.
@@ -175,7 +182,8 @@ pub struct RetryPayment {
 }
 
 impl RetryPayment {
-    /// SHA-256 over everything but the idempotency key: tells a repeat from another request.
+    /// SHA-256 over everything but the idempotency key and the payer's code: tells a repeat from another
+    /// request.
     pub(crate) fn fingerprint(&self) -> String {
         let (openid, buyer_id) = match &self.payer {
             None => (None, None),
@@ -209,6 +217,10 @@ pub struct Draft<'a> {
     pub openid: Option<&'a str>,
     /// The Alipay user id, as given.
     pub buyer_id: Option<&'a str>,
+    /// Whether a payer's code was given.
+    pub has_auth_code: bool,
+    /// The payer's code.
+    pub auth_code: Option<&'a AuthCode>,
     /// Whether the payer's address was given.
     pub has_client_ip: bool,
     /// The time to expiry.
@@ -233,11 +245,38 @@ pub fn violations(draft: &Draft<'_>) -> Vec<FieldViolation> {
             "must be more than zero",
         ));
     }
+    found.extend(code_violation(draft));
     if let Some(channel) = draft.channel {
         found.extend(payer_violations(draft, channel));
         found.extend(capability_violations(draft, channel));
     }
     found
+}
+
+/// A code is for the counter, and each channel has its own.
+fn code_violation(draft: &Draft<'_>) -> Option<FieldViolation> {
+    const FIELD: &str = "auth_code";
+    match draft.method? {
+        Method::BarCode if !draft.has_auth_code => {
+            Some(FieldViolation::new(FIELD, "is required for BAR_CODE"))
+        }
+        Method::BarCode => {
+            let expected = draft.auth_code?.misfit(draft.channel?)?;
+            Some(FieldViolation::new(FIELD, expected))
+        }
+        method if draft.has_auth_code => {
+            let words = format!("belongs to BAR_CODE; {method} takes none");
+            Some(FieldViolation::new(FIELD, words))
+        }
+        Method::Qr
+        | Method::Page
+        | Method::Wap
+        | Method::App
+        | Method::Jsapi
+        | Method::MiniProgram
+        | Method::Card
+        | Method::Wallet => None,
+    }
 }
 
 /// The field in which a channel takes the payer's id, and how to speak of it.
@@ -274,15 +313,17 @@ fn payer_violations(draft: &Draft<'_>, channel: Channel) -> Option<FieldViolatio
 }
 
 fn capability_violations(draft: &Draft<'_>, channel: Channel) -> Vec<FieldViolation> {
-    let Some(gateway) = gateway_of(channel) else {
+    let gateways = gateways_of(channel);
+    let Some(first) = gateways.first() else {
         let is_wallet = draft.method.is_none_or(|method| method == Method::Wallet);
         let wrong = FieldViolation::new("payment_method", format!("{channel} takes WALLET only"));
         return Vec::from_iter((!is_wallet).then_some(wrong));
     };
-    let capabilities = registry::capabilities(gateway);
+    let capabilities = registry::capabilities(*first);
     let mut found = Vec::new();
     if let Some(method) = draft.method {
-        match capabilities.method(method) {
+        let mut of_gateways = gateways.iter().map(|it| registry::capabilities(*it));
+        match of_gateways.find_map(|capabilities| capabilities.method(method)) {
             None => found.push(FieldViolation::new(
                 "payment_method",
                 format!("{method} is not a method of {channel}"),
@@ -323,16 +364,16 @@ fn capability_violations(draft: &Draft<'_>, channel: Channel) -> Vec<FieldViolat
     found
 }
 
-/// The gateway whose capabilities stand for a channel. Accounts of one channel may sit at different
-/// versions of a gateway's API; what they take of a payer is the same. Wallets have none.
-fn gateway_of(channel: Channel) -> Option<GatewayName> {
+/// The gateways of a channel. Accounts of one channel may sit at different versions of a gateway's API; what
+/// they take of a payer is the same, but for methods that only one of them has. Wallets have none.
+fn gateways_of(channel: Channel) -> &'static [GatewayName] {
     match channel {
-        Channel::Alipay => Some(GatewayName::Alipay),
-        Channel::WechatPay => Some(GatewayName::WechatV3),
-        Channel::Baidu => Some(GatewayName::Baidu),
-        Channel::Unionpay => Some(GatewayName::Unionpay),
-        Channel::Stripe => Some(GatewayName::Stripe),
-        Channel::Paypal => Some(GatewayName::Paypal),
-        Channel::Balance | Channel::Points => None,
+        Channel::Alipay => &[GatewayName::Alipay],
+        Channel::WechatPay => &[GatewayName::WechatV3, GatewayName::WechatV2],
+        Channel::Baidu => &[GatewayName::Baidu],
+        Channel::Unionpay => &[GatewayName::Unionpay],
+        Channel::Stripe => &[GatewayName::Stripe],
+        Channel::Paypal => &[GatewayName::Paypal],
+        Channel::Balance | Channel::Points => &[],
     }
 }

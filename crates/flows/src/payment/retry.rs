@@ -25,10 +25,11 @@ use runtime::store::{Locked, Tx};
 use serde_json::json;
 use tokio::time::Instant;
 
+use super::bar_code::Shown;
 use super::create::{ANSWER_MARGIN, already_paid, choose_account};
 use super::{
-    Draft, EXPIRY_MIN, GivenPayer, PaymentView, Remaining, RetryPayment, apply, close, legs, place,
-    prepay, violations,
+    BAR_CODE_EXPIRY_DEFAULT, Draft, EXPIRY_MIN, GivenPayer, PaymentView, Remaining, RetryPayment,
+    apply, close, legs, place, prepay, violations,
 };
 use crate::audit::{self, Action};
 use crate::event::record_payment_event_in_tx;
@@ -70,15 +71,17 @@ pub async fn retry(
             name: id.to_string(),
         });
     }
-    let attempt = match Box::pin(write_down(kassa, app, &request)).await? {
+    let (attempt, shown) = match Box::pin(write_down(kassa, app, &request)).await? {
         Begun::StillGood(view) => return Ok(*view),
-        Begun::Known(attempt) => attempt,
+        Begun::Known(attempt) => (attempt, None),
         Begun::Written(attempt) => {
             kassa.checkpoints.reach(Checkpoint::RetryWrittenDown).await;
-            attempt
+            let shown = |code| Shown { attempt, code };
+            (attempt, request.auth_code.map(shown))
         }
     };
-    let view = Box::pin(place::place(kassa, id, ends_at)).await?;
+    let shown = shown.as_ref();
+    let view = Box::pin(place::place(kassa, id, shown, ends_at)).await?;
     let payment = &view.transaction;
     if payment.status.is_paid() && payment.current_attempt_id != Some(attempt) {
         // What was meant to be paid instead must not be payable any more.
@@ -138,7 +141,7 @@ async fn write_down(kassa: &Kassa, app: &App, request: &RetryPayment) -> Result<
         let wanted = "it was retried too often: close it and create a new payment";
         return Err(refusal(payment.get(), wanted));
     }
-    let expires_at = expires_at(kassa, request, payment.get())?;
+    let expires_at = expires_at(kassa, request, plan.method, payment.get())?;
     let retry = RetryRequest {
         id: request.request_id.clone(),
         fingerprint,
@@ -280,6 +283,8 @@ impl Plan {
             amount: Some(current.amount),
             openid: openid.as_ref().map(PayerId::as_str),
             buyer_id: buyer_id.as_ref().map(PayerId::as_str),
+            has_auth_code: request.auth_code.is_some(),
+            auth_code: request.auth_code.as_ref(),
             has_client_ip: client_ip.is_some(),
             time_to_expiry: request.time_to_expiry,
         });
@@ -291,7 +296,7 @@ impl Plan {
         let code = request.channel_account.as_ref();
         let before = Some(current.channel_account_id).filter(|_| is_same_channel && code.is_none());
         Ok(Self {
-            account: choose_account(kassa, app, (channel, current.amount), code, before)?,
+            account: choose_account(kassa, app, (channel, method, current.amount), code, before)?,
             method,
             payer,
             client_ip,
@@ -359,10 +364,13 @@ impl Plan {
 fn expires_at(
     kassa: &Kassa,
     request: &RetryPayment,
+    method: Method,
     payment: &PaymentTransaction,
 ) -> Result<DateTime<Utc>, Error> {
     let now = kassa.clock.now();
-    if let Some(time) = request.time_to_expiry {
+    // Whoever stands at the counter has a time of their own.
+    let at_counter = (method == Method::BarCode).then_some(BAR_CODE_EXPIRY_DEFAULT);
+    if let Some(time) = request.time_to_expiry.or(at_counter) {
         return now
             .checked_add_signed(time)
             .ok_or_else(|| Error::field("time_to_expiry", "is too long"));

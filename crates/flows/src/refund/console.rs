@@ -6,7 +6,7 @@ use kassa_core::anomaly::AnomalyKind;
 use kassa_core::event::EventKind;
 use kassa_core::id::RefundId;
 use kassa_core::notification::{RefundReport, ReportedRefund};
-use kassa_core::payment::{Attempt, AttemptStatus, PaymentFact, PaymentTransaction};
+use kassa_core::payment::{Attempt, AttemptStatus, PaymentFact, PaymentStatus, PaymentTransaction};
 use kassa_core::refund::{RefundSource, RefundStatus, RefundTransaction};
 use runtime::store::{Locked, Tx};
 use serde_json::json;
@@ -19,6 +19,7 @@ use super::legs::Ways;
 use crate::anomaly::{Finding, duplicate_given_back_in_tx, external_hang_ended_in_tx};
 use crate::event::{record_payment_event_in_tx, record_refund_event_in_tx};
 use crate::payment::apply::{Outcome, next_version};
+use crate::payment::reversal::is_reversal;
 use crate::{Error, Kassa};
 
 /// Applies what a gateway reports about a refund of `attempt` that is not ours.
@@ -29,6 +30,17 @@ pub(super) async fn apply_to_unknown(
     report: &RefundReport,
 ) -> Result<Outcome, Error> {
     let transaction_id = Some(attempt.transaction_id);
+    let known = tx
+        .find_refund_by_number_in_tx(attempt.id, &attempt.request_number())
+        .await?;
+    if known.is_some_and(|known| is_reversal(attempt, &known)) {
+        // The gateway's notice about what the order's cancelling gave back.
+        return Ok(Outcome {
+            transaction_id,
+            changed: false,
+            anomaly: None,
+        });
+    }
     let (amount, refunded_total) = match &report.state {
         // Nobody can book what has no amount.
         ReportedRefund::Succeeded {
@@ -159,6 +171,10 @@ async fn book_external(
         }
         RefundSource::Duplicate => take_from_suspense(kassa, tx, &payment, &refund).await?,
     };
+    if payment.status == PaymentStatus::RefundFull && is_reversal(attempt, &refund) {
+        // The order was cancelled: another payment may pay for it.
+        payment.closed_at = Some(refund.updated_at);
+    }
     let kind = if fits {
         AnomalyKind::ExternalRefund
     } else if payment.status.is_paid() {

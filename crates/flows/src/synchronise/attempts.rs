@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use futures_util::StreamExt;
+use kassa_core::channel::Method;
 use kassa_core::notification::ReportedPayment;
 use kassa_core::payment::{Attempt, AttemptStatus, PaymentTransaction};
 use runtime::checkpoint::Checkpoint;
@@ -98,7 +99,8 @@ async fn look(kassa: &Kassa, attempt: Attempt) -> Result<(), Error> {
             let now = kassa.clock.now();
             // A retry may have taken its place meanwhile: what has not expired is left open.
             let has_expired = |current: &Attempt| current.expires_at <= now;
-            let closed = close::close_payment_while(kassa, payment, has_expired).await?;
+            let closing = close::close_payment_while(kassa, payment, has_expired);
+            let closed = Box::pin(closing).await?;
             tracing::info!(
                 payment.id = %closed.id,
                 status = closed.status.as_str(),
@@ -139,6 +141,8 @@ fn decide(kassa: &Kassa, payment: &PaymentTransaction, attempt: &Attempt) -> Loo
     let is_wanted = payment.status.is_pending() && payment.current_attempt_id == Some(attempt.id);
     let is_expired = kassa.clock.now() >= attempt.expires_at;
     match attempt.status {
+        // Only what was paid at a counter is ever due: whether it stayed so.
+        AttemptStatus::Paid if attempt.method == Method::BarCode => Look::Ask,
         AttemptStatus::Paid | AttemptStatus::Failed => Look::Wait,
         AttemptStatus::Closed => Look::AskAgain,
         // Its order may be on its way: what the gateway says now proves nothing.

@@ -13,6 +13,11 @@ use sha2::{Digest, Sha256};
 pub(crate) enum Subject {
     /// An order that can still be paid, or whose outcome is unknown.
     Order,
+    /// An order that was placed with a payer's code: somebody stands at a counter.
+    CounterOrder,
+    /// One of those that was paid: it may have been cancelled at the same moment, and given back, by one of
+    /// us that could not write it down.
+    PaidCounterOrder,
     /// An order that was closed unpaid: money may still come, and its callback may be lost.
     ClosedOrder,
     /// A refund.
@@ -137,6 +142,29 @@ const UNIONPAY_REFUND: Ladder = Ladder {
     ],
     tail: Some(hours(24)),
 };
+/// Alipay wants a waiting order to be asked about every 3 to 5 s (alipay.md §6), WeChat Pay after 5 s and then
+/// every 10 s (`wechat_v2.md` §5). Most end within a minute, which is their expiry; what is left then is
+/// cancelled, and asked about ever more slowly while the gateway does not answer.
+const COUNTER_ORDER: Ladder = Ladder {
+    pauses: &[
+        seconds(5),
+        seconds(10),
+        seconds(10),
+        seconds(10),
+        seconds(10),
+        seconds(10),
+        seconds(30),
+        minutes(2),
+        minutes(10),
+        minutes(30),
+    ],
+    tail: Some(hours(1)),
+};
+/// One look, when everything that was on its way has arrived.
+const PAID_COUNTER_ORDER: Ladder = Ladder {
+    pauses: &[minutes(2)],
+    tail: None,
+};
 /// Late looks at what was closed unpaid. The first comes soon: a code that nobody had scanned cannot be
 /// closed at Alipay (alipay.md), and is closed as soon as it is seen open.
 const CLOSED_ORDER: Ladder = Ladder {
@@ -163,6 +191,24 @@ fn ladder(subject: Subject, channel: Channel) -> Ladder {
         (Subject::Order, Channel::Stripe | Channel::Paypal) => WEB_ORDER,
         (Subject::Refund, Channel::Stripe | Channel::Paypal) => WEB_REFUND,
         (
+            Subject::CounterOrder,
+            Channel::Alipay
+            | Channel::WechatPay
+            | Channel::Baidu
+            | Channel::Unionpay
+            | Channel::Stripe
+            | Channel::Paypal,
+        ) => COUNTER_ORDER,
+        (
+            Subject::PaidCounterOrder,
+            Channel::Alipay
+            | Channel::WechatPay
+            | Channel::Baidu
+            | Channel::Unionpay
+            | Channel::Stripe
+            | Channel::Paypal,
+        ) => PAID_COUNTER_ORDER,
+        (
             Subject::ClosedOrder,
             Channel::Alipay
             | Channel::WechatPay
@@ -173,7 +219,11 @@ fn ladder(subject: Subject, channel: Channel) -> Ladder {
         ) => CLOSED_ORDER,
         // Nobody is asked about a wallet.
         (
-            Subject::Order | Subject::Refund | Subject::ClosedOrder,
+            Subject::Order
+            | Subject::Refund
+            | Subject::CounterOrder
+            | Subject::PaidCounterOrder
+            | Subject::ClosedOrder,
             Channel::Balance | Channel::Points,
         ) => NEVER,
     }
@@ -246,6 +296,27 @@ mod tests {
                     assert!(first >= TimeDelta::seconds(12), "{subject:?} {first}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn at_a_counter_the_gateway_is_asked_after_5_s_and_then_every_10() {
+        for channel in gateways() {
+            for id in 0..100 {
+                let pauses: Vec<_> = (0..6)
+                    .filter_map(|count| {
+                        pause(Subject::CounterOrder, channel, &id.to_string(), count)
+                    })
+                    .collect();
+                assert!(pauses[0] <= TimeDelta::seconds(6), "{pauses:?}");
+                assert!(pauses[1..].iter().all(|it| *it <= TimeDelta::seconds(12)));
+                assert!(pauses.iter().all(|it| *it >= TimeDelta::seconds(4)));
+            }
+            let late = pause(Subject::CounterOrder, channel, "x", 40).unwrap();
+            assert!(late > TimeDelta::minutes(30), "{late}");
+            let looks =
+                (0..5).filter_map(|count| pause(Subject::PaidCounterOrder, channel, "x", count));
+            assert_eq!(looks.count(), 1);
         }
     }
 

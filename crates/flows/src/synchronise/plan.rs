@@ -2,7 +2,7 @@
 //! is ever without a next question.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use kassa_core::channel::Channel;
+use kassa_core::channel::{Channel, Method};
 use kassa_core::id::ChannelAccountId;
 use kassa_core::payment::{Attempt, AttemptStatus};
 use kassa_core::refund::RefundTransaction;
@@ -34,10 +34,17 @@ pub(crate) fn plan_attempt(kassa: &Kassa, before: Option<AttemptStatus>, attempt
         AttemptStatus::Closed if before != Some(AttemptStatus::Closed) => {
             after_question(kassa, attempt, 0)
         }
+        AttemptStatus::Paid if is_at_counter(attempt) && before != Some(AttemptStatus::Paid) => {
+            after_question(kassa, attempt, 0)
+        }
         AttemptStatus::Closed | AttemptStatus::Paid | AttemptStatus::Failed => NEVER,
     };
     attempt.next_query_at = next.at;
     attempt.query_count = next.count;
+}
+
+fn is_at_counter(attempt: &Attempt) -> bool {
+    attempt.method == Method::BarCode
 }
 
 const NEVER: NextQuery = NextQuery { at: None, count: 0 };
@@ -53,8 +60,15 @@ pub(super) fn after_question(kassa: &Kassa, attempt: &Attempt, count: i32) -> Ne
         AttemptStatus::Prepared
         | AttemptStatus::Sent
         | AttemptStatus::Open
-        | AttemptStatus::Unknown => Subject::Order,
+        | AttemptStatus::Unknown => {
+            if is_at_counter(attempt) {
+                Subject::CounterOrder
+            } else {
+                Subject::Order
+            }
+        }
         AttemptStatus::Closed => Subject::ClosedOrder,
+        AttemptStatus::Paid if is_at_counter(attempt) => Subject::PaidCounterOrder,
         AttemptStatus::Paid | AttemptStatus::Failed => return NEVER,
     };
     let id = attempt.id.to_string();
@@ -66,7 +80,8 @@ pub(super) fn after_question(kassa: &Kassa, attempt: &Attempt, count: i32) -> Ne
         now,
     );
     let expires_first = at.is_none_or(|at| at > attempt.expires_at);
-    if subject == Subject::Order && now < attempt.expires_at && expires_first {
+    let is_open = matches!(subject, Subject::Order | Subject::CounterOrder);
+    if is_open && now < attempt.expires_at && expires_first {
         return NextQuery {
             at: Some(attempt.expires_at),
             count: 0,

@@ -10,12 +10,17 @@ use crate::error::reason;
 /// The call succeeded; what that means is in the business fields.
 pub(super) const CODE_SUCCESS: &str = "10000";
 
+/// The payer has to confirm in the app (`alipay.trade.pay` only).
+pub(super) const CODE_WAITING: &str = "10003";
+
 /// Which call was refused: the same code means different things.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Operation {
     Place,
+    Pay,
     Query,
     Close,
+    Cancel,
     Refund,
     RefundQuery,
 }
@@ -84,13 +89,15 @@ fn business(operation: Operation, sub_code: &str, reason: GatewayReason) -> Verd
         (_, "ACCESS_FORBIDDEN" | "PARTNER_ERROR" | "MERCHANT_STATUS_NOT_NORMAL") => {
             Verdict::Failed(CallError::Misconfigured(reason))
         }
-        (Operation::Query | Operation::RefundQuery, "TRADE_NOT_EXIST") => Verdict::NotFound,
+        (Operation::Query | Operation::RefundQuery | Operation::Cancel, "TRADE_NOT_EXIST") => {
+            Verdict::NotFound
+        }
         (Operation::Close, "TRADE_NOT_EXIST" | "TRADE_HAS_CLOSE") => Verdict::Closed,
-        (Operation::Close, _) => Verdict::NotClosable,
-        (Operation::Place, "TRADE_HAS_SUCCESS") => {
+        (Operation::Close | Operation::Cancel, _) => Verdict::NotClosable,
+        (Operation::Place | Operation::Pay, "TRADE_HAS_SUCCESS") => {
             Verdict::Failed(unknown("the order is paid already", &reason))
         }
-        (Operation::Place, _) => Verdict::Failed(CallError::Refused(reason)),
+        (Operation::Place | Operation::Pay, _) => Verdict::Failed(CallError::Refused(reason)),
         (Operation::Refund, name) => Verdict::Failed(refund(name, reason)),
         (Operation::Query | Operation::RefundQuery, _) => {
             Verdict::Failed(unknown("the query was refused", &reason))

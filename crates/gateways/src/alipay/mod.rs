@@ -47,6 +47,8 @@ const fn method(method: Method, product: &'static str, takes_return_url: bool) -
         takes_return_url,
         prepay_valid_secs: match method {
             Method::Qr => Some(QR_CODE_VALID_SECS),
+            // The payer is given nothing.
+            Method::BarCode => None,
             Method::Page
             | Method::Wap
             | Method::App
@@ -65,6 +67,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
         method(Method::Page, "alipay.trade.page.pay", true),
         method(Method::Wap, "alipay.trade.wap.pay", true),
         method(Method::App, "alipay.trade.app.pay", false),
+        method(Method::BarCode, "alipay.trade.pay", false),
     ],
     currencies: &["CNY"],
     amount_minor_max: 10_000_000_000,
@@ -137,14 +140,12 @@ impl Gateway for Alipay {
 
     #[cfg(feature = "client")]
     async fn query(&self, order: &PlacedOrder) -> Result<PaymentReport, CallError> {
-        let number = &order.request_number;
-        self.client.query(&self.settings, number).await
+        self.client.query(&self.settings, order).await
     }
 
     #[cfg(feature = "client")]
     async fn close(&self, order: &PlacedOrder) -> Result<Closed, CallError> {
-        let number = &order.request_number;
-        self.client.close(&self.settings, number).await
+        self.client.close(&self.settings, order).await
     }
 
     #[cfg(feature = "client")]

@@ -165,27 +165,41 @@ pub(super) use answers::{payment_report, refund_answer, refund_report};
 
 #[cfg(feature = "client")]
 mod answers {
+    use chrono::{DateTime, Utc};
+    use kassa_core::channel::Method;
+    use kassa_core::money::Money;
     use kassa_core::notification::{
         GatewayReason, PaymentReport, RefundReport, ReportedPayment, ReportedRefund,
     };
 
     use super::super::wire::Answer;
     use super::{TradeStatus, yuan};
-    use crate::order::PlaceRefund;
+    use crate::order::{PlaceRefund, PlacedOrder};
     use crate::{CallError, china_time};
 
     /// What a query's answer says about an order.
     pub(in super::super) fn payment_report(
-        request_number: &str,
+        order: &PlacedOrder,
         answer: &Answer,
     ) -> Result<PaymentReport, CallError> {
-        is_about(answer.out_trade_no.as_deref(), request_number)?;
+        is_about(answer.out_trade_no.as_deref(), &order.request_number)?;
         let word = answer.trade_status.as_deref().unwrap_or_default();
         let state = match TradeStatus::parse(word) {
             TradeStatus::WaitBuyerPay => ReportedPayment::Unpaid,
-            TradeStatus::Success | TradeStatus::Finished => paid(answer)?,
-            // Closed after a payment means given back in full; only a paid order has this time.
-            TradeStatus::Closed if answer.send_pay_date.is_some() => paid(answer)?,
+            TradeStatus::Success | TradeStatus::Finished => {
+                let (amount, paid_at) = paid(answer)?;
+                ReportedPayment::Paid { amount, paid_at }
+            }
+            // Closed after a payment means given back in full; only a paid order has this time. At a counter
+            // cancelling does that.
+            TradeStatus::Closed if answer.send_pay_date.is_some() => {
+                let (amount, paid_at) = paid(answer)?;
+                if order.method == Method::BarCode {
+                    ReportedPayment::Reversed { amount, paid_at }
+                } else {
+                    ReportedPayment::Paid { amount, paid_at }
+                }
+            }
             TradeStatus::Closed => ReportedPayment::Closed,
             TradeStatus::Unrecognised => {
                 return Err(CallError::Unknown(format!(
@@ -194,20 +208,21 @@ mod answers {
             }
         };
         Ok(PaymentReport {
-            request_number: request_number.to_owned(),
+            request_number: order.request_number.clone(),
             gateway_transaction_id: answer.trade_no.clone(),
             state,
         })
     }
 
-    fn paid(answer: &Answer) -> Result<ReportedPayment, CallError> {
+    /// How much was paid, and when.
+    fn paid(answer: &Answer) -> Result<(Money, Option<DateTime<Utc>>), CallError> {
         let amount = answer.total_amount.as_deref().and_then(yuan);
         let amount = amount.ok_or_else(|| lacks("total_amount"))?;
         let paid_at = answer
             .send_pay_date
             .as_deref()
             .and_then(china_time::parse_plain);
-        Ok(ReportedPayment::Paid { amount, paid_at })
+        Ok((amount, paid_at))
     }
 
     /// What a refund's own answer says. Only `fund_change` `Y` is a success: a repeat of a refund

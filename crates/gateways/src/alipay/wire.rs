@@ -34,7 +34,21 @@ pub(super) struct CreateTrade<'a> {
     pub(super) time_expire: String,
 }
 
-/// `biz_content` of `alipay.trade.query` and `alipay.trade.close`.
+/// `biz_content` of `alipay.trade.pay`. It carries the payer's code and does not print.
+#[cfg(feature = "client")]
+#[derive(Serialize)]
+pub(super) struct PayTrade<'a> {
+    pub(super) out_trade_no: &'a str,
+    pub(super) total_amount: String,
+    pub(super) subject: String,
+    pub(super) scene: &'static str,
+    pub(super) auth_code: &'a str,
+    pub(super) product_code: &'static str,
+    /// China time.
+    pub(super) time_expire: String,
+}
+
+/// `biz_content` of `alipay.trade.query`, `alipay.trade.close` and `alipay.trade.cancel`.
 #[cfg(feature = "client")]
 #[derive(Debug, Serialize)]
 pub(super) struct Trade<'a> {
@@ -81,6 +95,10 @@ pub(super) struct Answer {
     pub(super) total_amount: Option<String>,
     /// `query`: when it was paid, China time.
     pub(super) send_pay_date: Option<String>,
+    /// `cancel`: `Y` if the call is to be made again.
+    pub(super) retry_flag: Option<String>,
+    /// `cancel`: `close` or `refund`.
+    pub(super) action: Option<String>,
     /// `refund`: `Y` if this call moved money.
     pub(super) fund_change: Option<String>,
     /// `refund`: what the order has given back so far, this refund included.

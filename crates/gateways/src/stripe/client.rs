@@ -88,6 +88,7 @@ impl Client {
             | Method::Wap
             | Method::App
             | Method::Jsapi
+            | Method::BarCode
             | Method::MiniProgram
             | Method::Wallet => {
                 return Err(unsupported("stripe takes no orders of this method"));

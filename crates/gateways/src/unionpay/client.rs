@@ -53,7 +53,7 @@ fn product(method: Method) -> Result<Product, CallError> {
         Method::Page => ("000201", "07"),
         Method::Wap | Method::App => ("000201", "08"),
         Method::Qr => ("000000", "08"),
-        Method::Jsapi | Method::MiniProgram | Method::Card | Method::Wallet => {
+        Method::Jsapi | Method::BarCode | Method::MiniProgram | Method::Card | Method::Wallet => {
             return Err(unsupported("unionpay takes no orders of this method"));
         }
     };
@@ -84,7 +84,11 @@ impl Client {
             }
             Method::App => (APP, field::TN),
             Method::Qr => (BACK, field::QR_CODE),
-            Method::Jsapi | Method::MiniProgram | Method::Card | Method::Wallet => {
+            Method::Jsapi
+            | Method::BarCode
+            | Method::MiniProgram
+            | Method::Card
+            | Method::Wallet => {
                 return Err(unsupported("unionpay takes no orders of this method"));
             }
         };

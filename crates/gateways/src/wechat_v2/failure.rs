@@ -12,8 +12,10 @@ const RETURN_FAIL: &str = "RETURN_FAIL";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Operation {
     Place,
+    Micropay,
     Query,
     Close,
+    Reverse,
     Refund,
     RefundQuery,
 }
@@ -27,20 +29,26 @@ pub(super) enum Verdict {
     Closed,
     /// The order cannot be closed in its state.
     NotClosable,
+    /// The payer has to enter a password.
+    Waiting,
     /// Anything else.
     Failed(CallError),
 }
 
 /// Sorts `return_code` FAIL: the request itself was not understood or not signed well. It is not
-/// signed and has no code, so it decides nothing about a refund; an order whose parameters nobody was
-/// given cannot be paid.
+/// signed and has no code, so it decides nothing about a refund, nor about a payer's code that was sent; an
+/// order whose parameters nobody was given cannot be paid.
 pub(super) fn unsigned(operation: Operation, answer: &Message) -> Verdict {
     let message = answer.get(field::RETURN_MSG).unwrap_or_default();
     Verdict::Failed(match operation {
-        Operation::Refund => CallError::Unknown(format!("{RETURN_FAIL}: {message}")),
-        Operation::Place | Operation::Query | Operation::Close | Operation::RefundQuery => {
-            CallError::Misconfigured(reason(RETURN_FAIL, message))
+        Operation::Refund | Operation::Micropay => {
+            CallError::Unknown(format!("{RETURN_FAIL}: {message}"))
         }
+        Operation::Place
+        | Operation::Query
+        | Operation::Close
+        | Operation::Reverse
+        | Operation::RefundQuery => CallError::Misconfigured(reason(RETURN_FAIL, message)),
     })
 }
 
@@ -60,17 +68,18 @@ pub(super) fn signed(operation: Operation, answer: &Message) -> Verdict {
             | "APPID_MCHID_NOT_MATCH"
             | "SIGNERROR",
         ) => CallError::Misconfigured(reason),
-        (_, "FREQUENCY_LIMITED" | "FREQUENCY_LIMIT" | "INVALID_REQ_TOO_MUCH") => {
-            CallError::Later(reason)
-        }
-        (Operation::Query, "ORDERNOTEXIST") | (Operation::RefundQuery, "REFUNDNOTEXIST") => {
-            return Verdict::NotFound;
-        }
-        (Operation::Close, "ORDERNOTEXIST") => return Verdict::NotFound,
+        // A payer who is about to pay can be reversed in a moment.
+        (_, "FREQUENCY_LIMITED" | "FREQUENCY_LIMIT" | "INVALID_REQ_TOO_MUCH")
+        | (Operation::Reverse, "USERPAYING") => CallError::Later(reason),
+        (Operation::Query | Operation::Close | Operation::Reverse, "ORDERNOTEXIST")
+        | (Operation::RefundQuery, "REFUNDNOTEXIST") => return Verdict::NotFound,
         (Operation::Close, "ORDERCLOSED") => return Verdict::Closed,
-        (Operation::Close, _) => return Verdict::NotClosable,
-        (Operation::Place, "ORDERPAID") => return unknown("the order is paid already"),
-        (Operation::Place, _) => CallError::Refused(reason),
+        (Operation::Micropay, "USERPAYING") => return Verdict::Waiting,
+        (Operation::Close | Operation::Reverse, _) => return Verdict::NotClosable,
+        (Operation::Place | Operation::Micropay, "ORDERPAID") => {
+            return unknown("the order is paid already");
+        }
+        (Operation::Place | Operation::Micropay, _) => CallError::Refused(reason),
         (Operation::Refund, "NOTENOUGH") => CallError::Later(reason),
         (Operation::Refund, code) if is_final_for_refunds(code) => CallError::Refused(reason),
         (Operation::Refund, _) => return unknown("unlisted refusal of a refund"),

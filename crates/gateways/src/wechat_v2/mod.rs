@@ -44,21 +44,29 @@ const fn method(method: Method, product: &'static str) -> MethodCapability {
         needs_payer: matches!(method, Method::Jsapi),
         needs_client_ip: is_h5,
         takes_return_url: is_h5,
-        prepay_valid_secs: Some(if is_h5 {
-            H5_URL_VALID_SECS
-        } else {
-            PREPAY_VALID_SECS
-        }),
+        prepay_valid_secs: match method {
+            Method::Wap => Some(H5_URL_VALID_SECS),
+            // The payer is given nothing.
+            Method::BarCode => None,
+            Method::Qr
+            | Method::Jsapi
+            | Method::App
+            | Method::Page
+            | Method::MiniProgram
+            | Method::Card
+            | Method::Wallet => Some(PREPAY_VALID_SECS),
+        },
     }
 }
 
-/// What WeChat Pay's API v2 can do (sheet §5): to a caller the same as v3.
+/// What WeChat Pay's API v2 can do (sheet §5): to a caller the same as v3, and bar codes.
 pub const CAPABILITIES: Capabilities = Capabilities {
     methods: &[
         method(Method::Qr, "/pay/unifiedorder NATIVE"),
         method(Method::Jsapi, "/pay/unifiedorder JSAPI"),
         method(Method::Wap, "/pay/unifiedorder MWEB"),
         method(Method::App, "/pay/unifiedorder APP"),
+        method(Method::BarCode, "/pay/micropay"),
     ],
     currencies: &["CNY"],
     amount_minor_max: 2_147_483_647,
@@ -132,14 +140,12 @@ impl Gateway for WechatV2 {
 
     #[cfg(feature = "client")]
     async fn query(&self, order: &PlacedOrder) -> Result<PaymentReport, CallError> {
-        let number = &order.request_number;
-        self.client.query(&self.settings, number).await
+        self.client.query(&self.settings, order).await
     }
 
     #[cfg(feature = "client")]
     async fn close(&self, order: &PlacedOrder) -> Result<Closed, CallError> {
-        let number = &order.request_number;
-        self.client.close(&self.settings, number).await
+        self.client.close(&self.settings, order).await
     }
 
     #[cfg(feature = "client")]

@@ -1,6 +1,8 @@
 //! WeChat Pay's words into ours: notices, queries and refunds (sheet §5, §7 and §8).
 
 use chrono::{DateTime, Utc};
+#[cfg(feature = "client")]
+use kassa_core::channel::Method;
 use kassa_core::money::{Currency, Money};
 use kassa_core::notification::{
     GatewayReason, Notification, PaymentReport, RefundReport, ReportedPayment, ReportedRefund,
@@ -12,6 +14,10 @@ use super::wire::{Message, field};
 use crate::callback::ForeignAccount;
 use crate::china_time;
 use crate::{TranslateError, Translated};
+
+/// A query by refund number tells of one refund; by order it would be at most so many (sheet §5).
+#[cfg(feature = "client")]
+const REFUNDS_MAX: usize = 50;
 
 /// Reads a verified notice.
 pub(super) fn notification(
@@ -80,19 +86,73 @@ fn payment_report(
 }
 
 fn paid(message: &Message) -> Result<ReportedPayment, &'static str> {
-    Ok(ReportedPayment::Paid {
-        // What the order is for; cash_fee may be less by WeChat's coupons.
-        amount: money(message, field::TOTAL_FEE)?,
-        paid_at: time(message, field::TIME_END, china_time::parse_compact)?,
-    })
+    let (amount, paid_at) = payment(message)?;
+    Ok(ReportedPayment::Paid { amount, paid_at })
+}
+
+/// What the order is for (`cash_fee` may be less by WeChat's coupons), and when it was paid.
+fn payment(message: &Message) -> Result<(Money, Option<DateTime<Utc>>), &'static str> {
+    Ok((
+        money(message, field::TOTAL_FEE)?,
+        time(message, field::TIME_END, china_time::parse_compact)?,
+    ))
+}
+
+/// What the answer to a payer's code says, if it is a success.
+#[cfg(feature = "client")]
+pub(super) fn paid_at_once(message: &Message) -> Result<PaymentReport, &'static str> {
+    let (amount, paid_at) = payment(message)?;
+    payment_report(message, ReportedPayment::Paid { amount, paid_at })
+}
+
+/// Whether a query says that refunds were begun: of how much it does not say.
+#[cfg(feature = "client")]
+pub(super) fn has_refunds(message: &Message) -> bool {
+    message.get(field::TRADE_STATE) == Some("REFUND")
+}
+
+/// What a query says of an order that is paid, and whose refunds give all of it back.
+#[cfg(feature = "client")]
+pub(super) fn reversed(message: &Message) -> Result<PaymentReport, &'static str> {
+    let (amount, paid_at) = payment(message)?;
+    payment_report(message, ReportedPayment::Reversed { amount, paid_at })
+}
+
+/// What an order's refunds come to, by a query that names the order.
+#[cfg(feature = "client")]
+pub(super) fn refunded_total(message: &Message) -> Result<Money, &'static str> {
+    let mut total = Money::zero(Currency::CNY);
+    for n in 0..REFUNDS_MAX {
+        let Some(status) = message.get(&format!("{}_{n}", field::REFUND_STATUS)) else {
+            break;
+        };
+        let fee = fen(
+            message.get(&format!("{}_{n}", field::REFUND_FEE)),
+            Currency::CNY,
+        );
+        let fee = fee.ok_or(field::REFUND_FEE)?;
+        if status != "REFUNDCLOSE" {
+            total = total
+                .checked_add(fee)
+                .map_err(|_too_much| field::REFUND_FEE)?;
+        }
+    }
+    Ok(total)
 }
 
 /// What a query says of an order; the error names the field that is missing or unreadable.
 #[cfg(feature = "client")]
-pub(super) fn queried(message: &Message) -> Result<PaymentReport, &'static str> {
-    const TRADE_STATE: &str = "trade_state";
+pub(super) fn queried(message: &Message, method: Method) -> Result<PaymentReport, &'static str> {
+    const TRADE_STATE: &str = field::TRADE_STATE;
+    let is_at_counter = method == Method::BarCode;
     let word = message.get(TRADE_STATE).ok_or(TRADE_STATE)?;
     let state = match word {
+        // What was paid and reversed tells how it was paid.
+        "REVOKED" if is_at_counter && message.get(field::TOTAL_FEE).is_some() => {
+            return reversed(message);
+        }
+        // It has to be reversed, like one that waits too long (sheet §5).
+        "PAYERROR" if is_at_counter => ReportedPayment::Unpaid,
         // REFUND means that a refund was begun, also a partial one: the order was paid.
         "SUCCESS" | "REFUND" => paid(message)?,
         // ACCEPT: the payer agreed, and the money has not moved.
@@ -128,8 +188,6 @@ pub(super) fn queried_refund(
     message: &Message,
     refund_number: &str,
 ) -> Option<Result<RefundReport, &'static str>> {
-    /// A query by refund number tells of one; by order it would be at most so many (sheet §5).
-    const REFUNDS_MAX: usize = 50;
     let position = (0..REFUNDS_MAX)
         .find(|n| message.get(&format!("out_refund_no_{n}")) == Some(refund_number))?;
     let name = |name: &str| format!("{name}_{position}");

@@ -28,6 +28,7 @@ pub(super) mod field {
     pub(in super::super) const SIGN_TYPE: &str = "sign_type";
     pub(in super::super) const TIME_END: &str = "time_end";
     pub(in super::super) const TOTAL_FEE: &str = "total_fee";
+    pub(in super::super) const TRADE_STATE: &str = "trade_state";
     pub(in super::super) const TRANSACTION_ID: &str = "transaction_id";
 }
 

@@ -54,6 +54,7 @@ const fn method(method: Method, product: &'static str) -> MethodCapability {
             | Method::Jsapi
             | Method::App
             | Method::Page
+            | Method::BarCode
             | Method::MiniProgram
             | Method::Card
             | Method::Wallet => Some(PREPAY_VALID_SECS),

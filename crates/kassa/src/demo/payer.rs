@@ -15,7 +15,8 @@ const PAGE_TIMEOUT: Duration = Duration::from_secs(5);
 /// What a native code of WeChat Pay says before its token.
 const WECHAT_CODE: &str = "weixin://wxpay/bizpayurl?pr=";
 
-/// Whether this payer can pay so: with a browser, and with what the sandbox shows of the gateways' apps.
+/// Whether this payer can pay so: with a browser, with what the sandbox shows of the gateways' apps, and with
+/// the codes that it makes in their place.
 pub(super) fn can_pay(method: Method) -> bool {
     match method {
         Method::Qr
@@ -23,6 +24,7 @@ pub(super) fn can_pay(method: Method) -> bool {
         | Method::Wap
         | Method::App
         | Method::Jsapi
+        | Method::BarCode
         | Method::MiniProgram
         | Method::Card => true,
         // A wallet is paid from without a gateway.

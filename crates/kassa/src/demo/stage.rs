@@ -127,6 +127,13 @@ impl Stage {
         timeline.watch(compare, &Sight::default(), compared).await
     }
 
+    /// The request number of a payment's order.
+    pub(super) async fn number(&self, id: &str) -> anyhow::Result<String> {
+        let payment = self.node.kassa().store.find_payment(id.parse()?).await?;
+        let attempt = payment.and_then(|payment| payment.current_attempt_id);
+        Ok(attempt.context("a payment without an order")?.to_string())
+    }
+
     /// Drains every role; nothing may be left unfinished.
     pub(super) async fn close(self, timeline: &mut Timeline) -> anyhow::Result<()> {
         let Self {

@@ -6,10 +6,11 @@ use gateways::registry;
 use kassa_core::channel::{Channel, Method};
 use kassa_core::event::EventKind;
 use proto::v1::{self, PaymentStatus, RefundStatus};
-use sandbox::{Order, OrderState};
+use sandbox::{Conduct, Gateway, Order, OrderState};
+use v1::create_payment_request::Payer;
 
 use super::books::Paid;
-use super::observe::{amount, callback, quiet, replayed, settled};
+use super::observe::{State, amount, callback, quiet, replayed, settled};
 use super::payer;
 use super::picture;
 use super::stage::Stage;
@@ -124,7 +125,11 @@ impl Story {
         timeline: &mut Timeline,
         stage: &mut Stage,
     ) -> anyhow::Result<()> {
-        let created = self.create(timeline, stage).await?;
+        let created = if self.method == Method::BarCode {
+            self.charge(timeline, stage).await?
+        } else {
+            self.create(timeline, stage).await?
+        };
         let order = self.pay(timeline, stage, &created).await?;
         self.confirm(timeline, stage, &created, &order).await?;
         let [first, rest] = self.refunds;
@@ -134,7 +139,11 @@ impl Story {
         let fully = PaymentStatus::RefundFull;
         self.refund(timeline, stage, &created.id, (2, rest, fully))
             .await?;
-        self.replay(timeline, stage, &created.id, &order).await?;
+        let before = self.settle(timeline, stage, &created.id).await?;
+        if order.notify_url.is_some() {
+            self.replay(timeline, stage, &created.id, (&order, before))
+                .await?;
+        }
         stage.paid.push(Paid {
             transaction_id: created.id.parse()?,
             gateway: order.gateway,
@@ -150,21 +159,8 @@ impl Story {
             "PENDING_PAYMENT and a way to pay",
         );
         let is_wechat = self.channel == Channel::WechatPay && self.method == Method::Jsapi;
-        let payer = is_wechat
-            .then(|| v1::create_payment_request::Payer::Openid("oDemo-payer-openid".to_owned()));
-        let request = v1::CreatePaymentRequest {
-            request_id: self.order_id.clone(),
-            business_order_id: self.order_id.clone(),
-            business_order_type: "DEMO_ORDER".to_owned(),
-            payment_channel: resource::channel(self.channel).into(),
-            payment_method: resource::method(self.method).into(),
-            amount: Some(money(self.amount)),
-            subject: self.subject.to_owned(),
-            payer,
-            client_ip: "127.0.0.1".to_owned(),
-            channel_account: self.account.clone(),
-            ..Default::default()
-        };
+        let payer = is_wechat.then(|| Payer::Openid("oDemo-payer-openid".to_owned()));
+        let request = self.request(payer);
         let work = async {
             let (transaction, prepay) = stage.client.create_payment(request).await?;
             let status = transaction.status();
@@ -195,6 +191,54 @@ impl Story {
             output.line(picture)?;
         }
         Ok(created)
+    }
+
+    fn request(&self, payer: Option<Payer>) -> v1::CreatePaymentRequest {
+        v1::CreatePaymentRequest {
+            request_id: self.order_id.clone(),
+            business_order_id: self.order_id.clone(),
+            business_order_type: "DEMO_ORDER".to_owned(),
+            payment_channel: resource::channel(self.channel).into(),
+            payment_method: resource::method(self.method).into(),
+            amount: Some(money(self.amount)),
+            subject: self.subject.to_owned(),
+            payer,
+            client_ip: "127.0.0.1".to_owned(),
+            channel_account: self.account.clone(),
+            ..Default::default()
+        }
+    }
+
+    /// The payer's app shows a code, and the till charges it: the payer is asked to confirm.
+    async fn charge(&self, timeline: &mut Timeline, stage: &Stage) -> anyhow::Result<Created> {
+        let expected = "PENDING_PAYMENT: the payer is asked for a password";
+        let step = self.step("create", "CreatePayment with the payer's code", expected);
+        let gateway = match self.channel {
+            Channel::Alipay => Gateway::Alipay,
+            Channel::WechatPay => Gateway::WechatV2,
+            Channel::Baidu
+            | Channel::Unionpay
+            | Channel::Stripe
+            | Channel::Paypal
+            | Channel::Balance
+            | Channel::Points => anyhow::bail!("{} has no bar codes", self.channel),
+        };
+        let work = async {
+            let code = stage.control.show_code(gateway, Conduct::IsAsked)?;
+            let request = self.request(Some(Payer::AuthCode(code)));
+            let (transaction, prepay) = stage.client.create_payment(request).await?;
+            let (status, id) = (transaction.status(), transaction.transaction_id);
+            ensure!(
+                status == PaymentStatus::PendingPayment && prepay.is_none(),
+                "{}",
+                status.as_str_name()
+            );
+            let number = stage.number(&id).await?;
+            let page = stage.control.payer_page(&number)?;
+            let detail = format!("{} {CURRENCY}, transaction {id}", self.amount);
+            Ok(Seen::new(Created { id, page }, detail))
+        };
+        timeline.watch(step, &Sight::default(), work).await
     }
 
     async fn pay(
@@ -231,11 +275,13 @@ impl Story {
         order: &Order,
     ) -> anyhow::Result<()> {
         let sight = Sight::default();
-        let expected = "a signed callback, acknowledged and applied";
-        let step = self.step("callback", "the gateway calls back", expected);
-        timeline
-            .watch(step, &sight, callback(stage, &created.id, order, &sight))
-            .await?;
+        if order.notify_url.is_some() {
+            let expected = "a signed callback, acknowledged and applied";
+            let step = self.step("callback", "the gateway calls back", expected);
+            timeline
+                .watch(step, &sight, callback(stage, &created.id, order, &sight))
+                .await?;
+        }
 
         let kind = EventKind::PaymentSucceeded.event_type();
         let sight = Sight::default();
@@ -311,20 +357,26 @@ impl Story {
             .await
     }
 
+    async fn settle(
+        &self,
+        timeline: &mut Timeline,
+        stage: &Stage,
+        id: &str,
+    ) -> anyhow::Result<State> {
+        let sight = Sight::default();
+        let expected = "every callback acknowledged and dealt with";
+        let step = self.step("quiet", "everything has settled", expected);
+        timeline.watch(step, &sight, quiet(stage, id, &sight)).await
+    }
+
     /// A callback that was recorded is posted again, byte for byte.
     async fn replay(
         &self,
         timeline: &mut Timeline,
         stage: &Stage,
         id: &str,
-        order: &Order,
+        (order, before): (&Order, State),
     ) -> anyhow::Result<()> {
-        let sight = Sight::default();
-        let expected = "every callback acknowledged and dealt with";
-        let step = self.step("quiet", "everything has settled", expected);
-        let before = timeline
-            .watch(step, &sight, quiet(stage, id, &sight))
-            .await?;
         let sight = Sight::default();
         let expected = "an acknowledgement, and the same version, events and bookings";
         let step = self.step("replay", "the callback is posted again", expected);

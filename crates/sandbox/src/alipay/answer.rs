@@ -26,6 +26,12 @@ impl Node {
         }
     }
 
+    fn code(&self) -> &str {
+        let code = self.0.iter().find(|(name, _)| *name == "code");
+        code.and_then(|(_, value)| value.as_str())
+            .unwrap_or_default()
+    }
+
     pub(super) fn json(&self) -> String {
         let fields: Vec<String> = self
             .0
@@ -135,9 +141,16 @@ impl Answer {
         Node::default().with("code", "10000").with("msg", "Success")
     }
 
+    /// The payer has to enter a password (only `alipay.trade.pay`).
+    pub(super) fn waiting() -> Node {
+        Node::default()
+            .with("code", "10003")
+            .with("msg", "order success pay inprocess")
+    }
+
     pub(super) fn outcome(&self) -> String {
         match self {
-            Self::Success(_) => "10000".to_owned(),
+            Self::Success(node) => node.code().to_owned(),
             Self::Refused(error) => error.outcome(),
         }
     }

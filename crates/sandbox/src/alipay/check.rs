@@ -52,19 +52,23 @@ pub(super) enum Method {
     WapPay,
     AppPay,
     Precreate,
+    Pay,
     Query,
     Close,
+    Cancel,
     Refund,
     RefundQuery,
 }
 
-const METHODS: [(&str, Method); 8] = [
+const METHODS: [(&str, Method); 10] = [
     ("alipay.trade.page.pay", Method::PagePay),
     ("alipay.trade.wap.pay", Method::WapPay),
     ("alipay.trade.app.pay", Method::AppPay),
     ("alipay.trade.precreate", Method::Precreate),
+    ("alipay.trade.pay", Method::Pay),
     ("alipay.trade.query", Method::Query),
     ("alipay.trade.close", Method::Close),
+    ("alipay.trade.cancel", Method::Cancel),
     ("alipay.trade.refund", Method::Refund),
     ("alipay.trade.fastpay.refund.query", Method::RefundQuery),
 ];
@@ -91,9 +95,11 @@ impl Method {
 
     pub(super) fn operation(self) -> Operation {
         match self {
-            Self::PagePay | Self::WapPay | Self::AppPay | Self::Precreate => Operation::Create,
+            Self::PagePay | Self::WapPay | Self::AppPay | Self::Precreate | Self::Pay => {
+                Operation::Create
+            }
             Self::Query => Operation::Query,
-            Self::Close => Operation::Close,
+            Self::Close | Self::Cancel => Operation::Close,
             Self::Refund => Operation::Refund,
             Self::RefundQuery => Operation::RefundQuery,
         }

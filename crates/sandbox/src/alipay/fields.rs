@@ -110,6 +110,26 @@ const PRECREATE: &[Field] = payment!(required(
     Kind::Choice(&["QR_CODE_OFFLINE", "FACE_TO_FACE_PAYMENT"])
 ),);
 
+fn is_digit(character: char) -> bool {
+    character.is_ascii_digit()
+}
+
+const PAY: &[Field] = payment!(
+    optional(
+        "product_code",
+        Kind::Choice(&["FACE_TO_FACE_PAYMENT", "OFFLINE_PAYMENT"])
+    ),
+    required("scene", Kind::Choice(&["bar_code"])),
+    required(
+        "auth_code",
+        Kind::Chars {
+            min: 16,
+            max: 24,
+            allowed: is_digit
+        }
+    ),
+);
+
 const QUERY: &[Field] = &[
     optional("out_trade_no", number()),
     optional("trade_no", number()),
@@ -120,6 +140,11 @@ const CLOSE: &[Field] = &[
     optional("out_trade_no", number()),
     optional("trade_no", number()),
     optional("operator_id", text(28)),
+];
+
+const CANCEL: &[Field] = &[
+    optional("out_trade_no", number()),
+    optional("trade_no", number()),
 ];
 
 const REFUND: &[Field] = &[
@@ -145,8 +170,10 @@ pub(super) fn of(method: Method) -> &'static [Field] {
         Method::WapPay => WAP_PAY,
         Method::AppPay => APP_PAY,
         Method::Precreate => PRECREATE,
+        Method::Pay => PAY,
         Method::Query => QUERY,
         Method::Close => CLOSE,
+        Method::Cancel => CANCEL,
         Method::Refund => REFUND,
         Method::RefundQuery => REFUND_QUERY,
     }

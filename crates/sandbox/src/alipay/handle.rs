@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{
     answer::{Answer, GatewayError},
     check::{self, Checked, Method, TIME_FORMAT, time},
-    payer_page,
+    counter, payer_page,
 };
 use crate::{
     money::{AMOUNT_FEN_MAX, fen_from_yuan, yuan_from_fen},
@@ -26,6 +26,9 @@ const DEFAULT_EXPIRY: TimeDelta = TimeDelta::days(15);
 /// A code is valid for this time.
 const QR_EXPIRY: TimeDelta = TimeDelta::hours(2);
 
+/// Orders of a counter close by themselves after this time.
+const COUNTER_EXPIRY: TimeDelta = TimeDelta::hours(3);
+
 /// Does what a server's call asks for.
 pub(super) fn perform(shared: &Arc<Shared>, checked: &Checked<'_>) -> Answer {
     if let Err(error) = check::business(checked) {
@@ -33,8 +36,10 @@ pub(super) fn perform(shared: &Arc<Shared>, checked: &Checked<'_>) -> Answer {
     }
     let done = match checked.method {
         Method::Precreate => precreate(shared, checked),
+        Method::Pay => counter::pay(shared, checked),
         Method::Query => query(shared, checked),
         Method::Close => close(shared, checked),
+        Method::Cancel => counter::cancel(shared, checked),
         Method::Refund => refund(shared, checked),
         Method::RefundQuery => refund_query(shared, checked),
         Method::PagePay | Method::WapPay | Method::AppPay => {
@@ -44,15 +49,15 @@ pub(super) fn perform(shared: &Arc<Shared>, checked: &Checked<'_>) -> Answer {
     done.unwrap_or_else(Answer::from)
 }
 
-fn business(sub_code: &str, sub_msg: &str) -> GatewayError {
+pub(super) fn business(sub_code: &str, sub_msg: &str) -> GatewayError {
     GatewayError::business(sub_code, sub_msg)
 }
 
-fn invalid(field: &str) -> GatewayError {
+pub(super) fn invalid(field: &str) -> GatewayError {
     business("ACQ.INVALID_PARAMETER", &format!("参数无效：{field}"))
 }
 
-fn not_exist() -> GatewayError {
+pub(super) fn not_exist() -> GatewayError {
     business("ACQ.TRADE_NOT_EXIST", "交易不存在")
 }
 
@@ -65,7 +70,7 @@ fn key_of(checked: &Checked<'_>, out_trade_no: &str) -> OrderKey {
 }
 
 /// Reads the order that a create asks for.
-fn order_of(shared: &Shared, checked: &Checked<'_>) -> Result<Order, GatewayError> {
+pub(super) fn order_of(shared: &Shared, checked: &Checked<'_>) -> Result<Order, GatewayError> {
     let now = shared.now();
     let text = |name: &str| checked.text(name).unwrap_or_default();
     let owned = |name: &str| checked.text(name).map(str::to_owned);
@@ -92,6 +97,7 @@ fn order_of(shared: &Shared, checked: &Checked<'_>) -> Result<Order, GatewayErro
         Method::WapPay => Product::AlipayWap,
         Method::AppPay => Product::AlipayApp,
         Method::Precreate => Product::AlipayQr,
+        Method::Pay => Product::AlipayBarCode,
         _ => Product::AlipayPage,
     };
     Ok(Order {
@@ -139,10 +145,10 @@ fn expiry(
     if let Some(text) = checked.text("timeout_express") {
         return express(now, text).ok_or_else(|| invalid("timeout_express"));
     }
-    let default = if product == Product::AlipayQr {
-        QR_EXPIRY
-    } else {
-        DEFAULT_EXPIRY
+    let default = match product {
+        Product::AlipayQr => QR_EXPIRY,
+        Product::AlipayBarCode => COUNTER_EXPIRY,
+        _ => DEFAULT_EXPIRY,
     };
     Ok(now + default)
 }
@@ -174,7 +180,7 @@ fn express(now: DateTime<Utc>, text: &str) -> Option<DateTime<Utc>> {
 }
 
 /// An order number that is taken, as Alipay says it.
-fn taken(existing: &Order, wanted: &Order) -> Option<GatewayError> {
+pub(super) fn taken(existing: &Order, wanted: &Order) -> Option<GatewayError> {
     if existing.content != wanted.content {
         return Some(business("ACQ.CONTEXT_INCONSISTENT", "交易信息被篡改"));
     }
@@ -227,7 +233,11 @@ pub(super) fn open(shared: &Shared, checked: &Checked<'_>) -> Result<OrderKey, G
 }
 
 /// The trade that a follow-up call names. `trade_no` wins; one that nobody opened does not exist.
-fn named(shared: &Shared, state: &mut State, checked: &Checked<'_>) -> Result<Order, GatewayError> {
+pub(super) fn named(
+    shared: &Shared,
+    state: &mut State,
+    checked: &Checked<'_>,
+) -> Result<Order, GatewayError> {
     let key = match (checked.text("trade_no"), checked.text("out_trade_no")) {
         (Some(trade_no), _) => state
             .find_by_name(trade_no)

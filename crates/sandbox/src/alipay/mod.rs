@@ -3,6 +3,7 @@
 
 mod answer;
 mod check;
+mod counter;
 mod fields;
 mod handle;
 pub(crate) mod notify;

@@ -15,8 +15,12 @@ use serde_json::{Value, json};
 
 use super::Control;
 use crate::{
-    error::ControlError, fault::FaultRule, money::fen_from_yuan, shared::Shared,
-    state::RefundOutcome,
+    counter::Conduct,
+    error::ControlError,
+    fault::FaultRule,
+    money::fen_from_yuan,
+    shared::Shared,
+    state::{Gateway, RefundOutcome},
 };
 
 #[derive(Deserialize)]
@@ -37,6 +41,12 @@ struct Endpoint {
 }
 
 #[derive(Deserialize)]
+struct ShowCode {
+    gateway: Gateway,
+    conduct: Conduct,
+}
+
+#[derive(Deserialize)]
 struct Present {
     request: String,
 }
@@ -54,6 +64,7 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         .route("/orders/{name}/console-refund", post(console_refund))
         .route("/refunds", get(refunds))
         .route("/refunds/{number}/settle", post(settle))
+        .route("/codes", post(show_code))
         .route("/alipay/present", post(present))
         .route("/baidu/present", post(present_baidu))
         .route("/books", get(books))
@@ -157,6 +168,11 @@ async fn settle(
     Json(wanted): Json<Settle>,
 ) -> Response {
     answer(control(shared).settle_refund(&number, wanted.outcome))
+}
+
+async fn show_code(shared: Handle, Json(wanted): Json<ShowCode>) -> Response {
+    let shown = control(shared).show_code(wanted.gateway, wanted.conduct);
+    answer(shown.map(|code| json!({ "code": code })))
 }
 
 async fn present(shared: Handle, Json(wanted): Json<Present>) -> Response {

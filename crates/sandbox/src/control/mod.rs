@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     alipay, baidu,
+    counter::{self, Conduct},
     crypto::random_digits,
     delivery::{self, DeliveryReport, RecordedCallback},
     error::ControlError,
@@ -70,6 +71,16 @@ impl Control {
     /// All API calls received, oldest first.
     pub fn calls(&self) -> Vec<CallRecord> {
         self.shared.state().calls()
+    }
+
+    /// A payer at a counter shows a code, which is good for a minute and for one payment. Only Alipay's and
+    /// WeChat Pay's API v2 take them here.
+    ///
+    /// # Errors
+    /// The gateway takes no codes.
+    pub fn show_code(&self, gateway: Gateway, conduct: Conduct) -> Result<String, ControlError> {
+        let now = self.shared.now();
+        counter::show(&mut self.shared.state(), gateway, conduct, now)
     }
 
     /// The payer pays. The callback is put on the list.

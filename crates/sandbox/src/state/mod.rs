@@ -15,6 +15,7 @@ pub use order::{
 };
 
 use crate::{
+    counter::Codes,
     delivery::{Pending, RecordedCallback},
     fault::FaultRules,
 };
@@ -71,6 +72,7 @@ pub(crate) struct State {
     next_callback: u64,
     pub(crate) pending: Vec<Pending>,
     pub(crate) faults: FaultRules,
+    pub(crate) codes: Codes,
     /// Where Stripe's and PayPal's events go, by account: merchants register an endpoint.
     pub(crate) endpoints: BTreeMap<String, String>,
     /// What came of a call under an idempotency key of an account, and what the call was.

@@ -37,6 +37,8 @@ pub enum Product {
     AlipayApp,
     /// `alipay.trade.precreate`.
     AlipayQr,
+    /// `alipay.trade.pay`.
+    AlipayBarCode,
     /// `/v3/pay/transactions/jsapi`, or JSAPI of v2's unified order.
     WechatJsapi,
     /// `/v3/pay/transactions/native`, or NATIVE.
@@ -45,6 +47,8 @@ pub enum Product {
     WechatApp,
     /// `/v3/pay/transactions/h5`, or MWEB.
     WechatH5,
+    /// `/pay/micropay` of v2.
+    WechatBarCode,
     /// `swan.requestPolymerPayment`.
     BaiduMiniProgram,
     /// `frontTransReq.do`, channel 07.

@@ -37,6 +37,24 @@ const UNIFIED_ORDER: &[Rule] = &[
     ("profit_sharing", 16, false),
     ("scene_info", 256, false),
 ];
+const MICROPAY: &[Rule] = &[
+    ("device_info", 32, false),
+    ("body", 128, true),
+    ("detail", 6_000, false),
+    ("attach", 127, false),
+    ("out_trade_no", 32, true),
+    ("fee_type", 16, false),
+    ("total_fee", 18, true),
+    ("spbill_create_ip", 64, true),
+    ("time_start", 14, false),
+    ("time_expire", 14, false),
+    ("goods_tag", 32, false),
+    ("limit_pay", 32, false),
+    ("auth_code", 128, true),
+    ("receipt", 8, false),
+    ("profit_sharing", 16, false),
+    ("scene_info", 256, false),
+];
 const ORDER: &[Rule] = &[("out_trade_no", 32, false), ("transaction_id", 32, false)];
 const CLOSE: &[Rule] = &[("out_trade_no", 32, true)];
 const REFUND: &[Rule] = &[
@@ -80,7 +98,8 @@ pub(super) fn authorize<'a>(
 pub(super) fn fields(route: Route, fields: &Fields) -> Result<(), Refusal> {
     let own = match route {
         Route::UnifiedOrder => UNIFIED_ORDER,
-        Route::OrderQuery => ORDER,
+        Route::Micropay => MICROPAY,
+        Route::OrderQuery | Route::Reverse => ORDER,
         Route::CloseOrder => CLOSE,
         Route::Refund => REFUND,
         Route::RefundQuery => REFUND_QUERY,
@@ -114,10 +133,15 @@ pub(super) fn fields(route: Route, fields: &Fields) -> Result<(), Refusal> {
             return Err(bad());
         }
     }
-    if route == Route::UnifiedOrder {
-        order(fields)?;
+    match route {
+        Route::UnifiedOrder => order(fields),
+        Route::Micropay => times(fields),
+        Route::OrderQuery
+        | Route::CloseOrder
+        | Route::Reverse
+        | Route::Refund
+        | Route::RefundQuery => Ok(()),
     }
-    Ok(())
 }
 
 /// What a trade type needs.
@@ -134,6 +158,10 @@ fn order(fields: &Fields) -> Result<(), Refusal> {
     if lacks {
         return Err(Refusal::new("LACK_PARAMS", "缺少参数"));
     }
+    times(fields)
+}
+
+fn times(fields: &Fields) -> Result<(), Refusal> {
     let is_time = |text: &String| NaiveDateTime::parse_from_str(text, super::handle::TIME).is_ok();
     if !fields.get("time_expire").is_none_or(is_time) {
         return Err(bad());

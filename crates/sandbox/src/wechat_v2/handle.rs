@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use serde_json::json;
 use url::{Host, Url};
 
-use super::{Refusal, Route, check, sign, xml::Fields};
+use super::{Refusal, Route, check, counter, sign, xml::Fields};
 use crate::{
     accounts::WechatV2Merchant,
     crypto::random_text,
@@ -37,15 +37,15 @@ pub(super) struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    fn text(&self, name: &str) -> &str {
+    pub(super) fn text(&self, name: &str) -> &str {
         self.fields.get(name).map_or("", String::as_str)
     }
 
-    fn fen(&self, name: &str) -> i64 {
+    pub(super) fn fen(&self, name: &str) -> i64 {
         self.text(name).parse().unwrap_or_default()
     }
 
-    fn some(&self, name: &str) -> Option<String> {
+    pub(super) fn some(&self, name: &str) -> Option<String> {
         Some(self.text(name).to_owned()).filter(|text| !text.is_empty())
     }
 }
@@ -61,8 +61,10 @@ pub(super) fn perform(
     }
     match route {
         Route::UnifiedOrder => create(shared, asked),
+        Route::Micropay => counter::pay(shared, asked),
         Route::OrderQuery => query(shared, asked),
         Route::CloseOrder => close(shared, asked),
+        Route::Reverse => counter::reverse(shared, asked),
         Route::Refund => refund(shared, asked),
         Route::RefundQuery => refund_query(shared, asked),
     }
@@ -89,7 +91,7 @@ pub(super) fn order_number(
         .unwrap_or_default()
 }
 
-fn refund_key(merchant: &WechatV2Merchant, number: &str) -> RefundKey {
+pub(super) fn refund_key(merchant: &WechatV2Merchant, number: &str) -> RefundKey {
     RefundKey {
         gateway: Gateway::WechatV2,
         account: merchant.mch_id.clone(),
@@ -98,12 +100,12 @@ fn refund_key(merchant: &WechatV2Merchant, number: &str) -> RefundKey {
     }
 }
 
-fn not_exist() -> Refusal {
+pub(super) fn not_exist() -> Refusal {
     Refusal::new("ORDERNOTEXIST", "订单不存在")
 }
 
 /// The order that a call names; WeChat Pay's own number wins.
-fn named(state: &State, asked: &Asked<'_>) -> Result<OrderKey, Refusal> {
+pub(super) fn named(state: &State, asked: &Asked<'_>) -> Result<OrderKey, Refusal> {
     let key = match asked.text("transaction_id") {
         "" => OrderKey {
             gateway: Gateway::WechatV2,
@@ -222,7 +224,7 @@ fn check_notify_url(text: &str) -> Result<(), Refusal> {
     }
 }
 
-fn expiry(now: DateTime<Utc>, text: &str) -> Result<DateTime<Utc>, Refusal> {
+pub(super) fn expiry(now: DateTime<Utc>, text: &str) -> Result<DateTime<Utc>, Refusal> {
     if text.is_empty() {
         return Ok(now + DEFAULT_EXPIRY);
     }
@@ -240,6 +242,13 @@ fn query(shared: &Shared, asked: &Asked<'_>) -> Result<Fields, Refusal> {
     let has_refunds = state.refunds_of(&key).next().is_some();
     let order = state.order(&key).ok_or_else(not_exist)?;
     let (word, text) = match order.state {
+        OrderState::Open if is_at_counter(order) && order.refused_count > 0 => {
+            ("PAYERROR", "支付失败")
+        }
+        OrderState::Open if is_at_counter(order) => ("USERPAYING", "用户支付中，需要输入密码"),
+        OrderState::Closed | OrderState::Paid if counter::is_reversed(order) => {
+            ("REVOKED", "订单已撤销")
+        }
         OrderState::Open => ("NOTPAY", "订单未支付"),
         OrderState::Closed => ("CLOSED", "订单已关闭"),
         OrderState::Paid if has_refunds => ("REFUND", "转入退款"),
@@ -278,8 +287,13 @@ pub(super) fn payment(order: &Order) -> Fields {
     fields
 }
 
+fn is_at_counter(order: &Order) -> bool {
+    order.product == Product::WechatBarCode
+}
+
 fn trade_type(product: Product) -> &'static str {
     match product {
+        Product::WechatBarCode => "MICROPAY",
         Product::WechatJsapi => "JSAPI",
         Product::WechatApp => "APP",
         Product::WechatH5 => "MWEB",

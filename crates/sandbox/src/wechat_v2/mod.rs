@@ -1,7 +1,8 @@
-//! WeChat Pay API v2 for direct merchants (`wechat_v2` sheet): XML under `/pay/`, and refunds under
-//! `/secapi/` on the listener that demands a client certificate.
+//! WeChat Pay API v2 for direct merchants (`wechat_v2` sheet): XML under `/pay/`, and refunds and
+//! reversals under `/secapi/` on the listener that demands a client certificate.
 
 mod check;
+mod counter;
 mod handle;
 pub(crate) mod notify;
 pub(crate) mod sign;
@@ -30,8 +31,10 @@ use xml::Fields;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Route {
     UnifiedOrder,
+    Micropay,
     OrderQuery,
     CloseOrder,
+    Reverse,
     Refund,
     RefundQuery,
 }
@@ -39,9 +42,9 @@ pub(super) enum Route {
 impl Route {
     fn operation(self) -> Operation {
         match self {
-            Self::UnifiedOrder => Operation::Create,
+            Self::UnifiedOrder | Self::Micropay => Operation::Create,
             Self::OrderQuery => Operation::Query,
-            Self::CloseOrder => Operation::Close,
+            Self::CloseOrder | Self::Reverse => Operation::Close,
             Self::Refund => Operation::Refund,
             Self::RefundQuery => Operation::RefundQuery,
         }
@@ -72,6 +75,7 @@ pub(crate) async fn pay(
 ) -> Response {
     let route = match call.as_str() {
         "unifiedorder" => Route::UnifiedOrder,
+        "micropay" => Route::Micropay,
         "orderquery" => Route::OrderQuery,
         "closeorder" => Route::CloseOrder,
         "refundquery" => Route::RefundQuery,
@@ -80,13 +84,19 @@ pub(crate) async fn pay(
     api(&shared, route, &body, None).await
 }
 
-/// `POST /secapi/pay/refund`, which only the listener with client certificates has.
-pub(crate) async fn secure_refund(
+/// `POST /secapi/pay/{call}`, which only the listener with client certificates has.
+pub(crate) async fn secure(
     State(shared): State<Arc<Shared>>,
+    Path(call): Path<String>,
     Extension(certificate): Extension<ClientCertificate>,
     body: Bytes,
 ) -> Response {
-    api(&shared, Route::Refund, &body, Some(&certificate)).await
+    let route = match call.as_str() {
+        "refund" => Route::Refund,
+        "reverse" => Route::Reverse,
+        _ => return failure(&shared, "请求的接口不存在"),
+    };
+    api(&shared, route, &body, Some(&certificate)).await
 }
 
 async fn api(

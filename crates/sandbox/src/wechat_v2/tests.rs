@@ -2,7 +2,7 @@
 
 use super::{sign, xml, xml::Fields};
 use crate::{
-    OrderState, RefundOutcome, WechatV2Credentials,
+    Conduct, Gateway, OrderState, RefundOutcome, RefundStatus, WechatV2Credentials,
     testing::{Bed, Received},
 };
 
@@ -384,4 +384,114 @@ fn notice_kind(bed: &Bed, received: &Received) -> String {
             "sealed for the merchant".to_owned()
         }
     }
+}
+
+fn at_counter<'a>(number: &'a str, code: &'a str) -> Vec<(&'a str, &'a str)> {
+    vec![
+        ("body", "测试商品"),
+        ("out_trade_no", number),
+        ("total_fee", "100"),
+        ("spbill_create_ip", "127.0.0.1"),
+        ("auth_code", code),
+    ]
+}
+
+async fn charge(bed: &Bed, number: &str, code: &str) -> Fields {
+    ask(bed, "/pay/micropay", &at_counter(number, code)).await
+}
+
+async fn reverse(bed: &Bed, number: &str) -> Fields {
+    let url = format!("{}/secapi/pay/reverse", merchant(bed).mtls_base_url);
+    let body = xml::write(&request(bed, sign::MD5, &[("out_trade_no", number)]), "xml");
+    post(&secure(bed, true), url, body).await
+}
+
+async fn stands(bed: &Bed, number: &str) -> Fields {
+    ask(bed, "/pay/orderquery", &[("out_trade_no", number)]).await
+}
+
+fn show(bed: &Bed, conduct: Conduct) -> String {
+    bed.control.show_code(Gateway::WechatV2, conduct).unwrap()
+}
+
+#[tokio::test]
+async fn a_code_pays_once_and_the_number_is_taken() {
+    let bed = Bed::start().await;
+    let code = show(&bed, Conduct::Pays);
+    let paid = charge(&bed, "T1", &code).await;
+    assert_eq!(outcome(&paid), "SUCCESS");
+    assert_eq!(
+        (paid["total_fee"].as_str(), paid["trade_type"].as_str()),
+        ("100", "MICROPAY")
+    );
+    assert_eq!(stands(&bed, "T1").await["trade_state"], "SUCCESS");
+    assert!(
+        bed.control.deliver_due().await.is_empty(),
+        "no notice follows"
+    );
+    assert_eq!(outcome(&charge(&bed, "T2", &code).await), "AUTH_CODE_ERROR");
+    let fresh = show(&bed, Conduct::Pays);
+    assert_eq!(outcome(&charge(&bed, "T1", &fresh).await), "ORDERPAID");
+    assert_eq!(
+        outcome(&charge(&bed, "T3", "130000000000000000").await),
+        "AUTH_CODE_INVALID"
+    );
+    let poor = show(&bed, Conduct::LacksMoney);
+    assert_eq!(outcome(&charge(&bed, "T3", &poor).await), "NOTENOUGH");
+    bed.advance(61);
+    assert_eq!(outcome(&charge(&bed, "T3", &fresh).await), "AUTHCODEEXPIRE");
+    assert_eq!(outcome(&charge(&bed, "T3", "").await), "LACK_PARAMS");
+    assert_eq!(
+        bed.control.orders().len(),
+        1,
+        "what is refused makes no order"
+    );
+}
+
+#[tokio::test]
+async fn an_order_that_waits_is_confirmed_or_reversed() {
+    let bed = Bed::start().await;
+    for number in ["T1", "T2", "T3"] {
+        let waiting = charge(&bed, number, &show(&bed, Conduct::IsAsked)).await;
+        assert_eq!(outcome(&waiting), "USERPAYING");
+        assert_eq!(stands(&bed, number).await["trade_state"], "USERPAYING");
+    }
+    bed.control.refuse("T3").unwrap();
+    assert_eq!(stands(&bed, "T3").await["trade_state"], "PAYERROR");
+    bed.control.pay("T1").unwrap();
+    for number in ["T1", "T1", "T2", "T3"] {
+        let done = reverse(&bed, number).await;
+        assert_eq!((outcome(&done), done["recall"].as_str()), ("SUCCESS", "N"));
+    }
+    let refunds = bed.control.refunds();
+    assert_eq!(refunds.len(), 1, "given back once");
+    assert_eq!(
+        (refunds[0].amount_minor, refunds[0].status),
+        (100, RefundStatus::Success)
+    );
+    let paid = stands(&bed, "T1").await;
+    assert_eq!(
+        (paid["trade_state"].as_str(), paid["total_fee"].as_str()),
+        ("REVOKED", "100")
+    );
+    let unpaid = stands(&bed, "T2").await;
+    assert_eq!(unpaid["trade_state"], "REVOKED");
+    assert!(!unpaid.contains_key("total_fee"));
+    let again = charge(&bed, "T2", &show(&bed, Conduct::Pays)).await;
+    assert_eq!(outcome(&again), "ORDERREVERSED");
+    assert!(bed.control.pay("T2").is_err());
+    assert_eq!(outcome(&reverse(&bed, "T9").await), "ORDERNOTEXIST");
+    place(&bed, "T8", "100").await;
+    assert_eq!(outcome(&reverse(&bed, "T8").await), "TRADE_ERROR");
+}
+
+#[tokio::test]
+async fn a_reversal_needs_the_client_certificate() {
+    let bed = Bed::start().await;
+    charge(&bed, "T1", &show(&bed, Conduct::IsAsked)).await;
+    let plain = format!("{}/secapi/pay/reverse", merchant(&bed).api_base_url);
+    let body = xml::write(&request(&bed, sign::MD5, &[("out_trade_no", "T1")]), "xml");
+    let answer = bed.http.post(plain).body(body).send().await.unwrap();
+    assert_eq!(answer.status(), 404);
+    assert_eq!(bed.control.order("T1").unwrap().state, OrderState::Open);
 }

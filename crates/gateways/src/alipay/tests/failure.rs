@@ -1,6 +1,8 @@
 //! Refusals: each listed code has its meaning, and an unlisted one is on the safe side.
 
-use super::super::failure::Operation::{self, Close, Place, Query, Refund, RefundQuery};
+use super::super::failure::Operation::{
+    self, Cancel, Close, Pay, Place, Query, Refund, RefundQuery,
+};
 use super::super::failure::{Verdict, verdict};
 use super::super::wire::Answer;
 use crate::CallError;
@@ -60,6 +62,73 @@ const TABLE: &[(Operation, &str, &str, &str)] = &[
         "ACQ.APPLY_PC_MERCHANT_CODE_ERROR",
         "refused",
     ),
+    (Pay, "20000", "isp.unknow-error", "unknown"),
+    (Pay, "40004", "ACQ.SYSTEM_ERROR", "unknown"),
+    (Pay, "40004", "ACQ.TRADE_HAS_SUCCESS", "unknown"),
+    (Pay, "40004", "ACQ.TRADE_HAS_CLOSE", "refused"),
+    (Pay, "40004", "ACQ.PAYMENT_AUTH_CODE_INVALID", "refused"),
+    (Pay, "40004", "ACQ.BUYER_BALANCE_NOT_ENOUGH", "refused"),
+    (
+        Pay,
+        "40004",
+        "ACQ.BUYER_BANKCARD_BALANCE_NOT_ENOUGH",
+        "refused",
+    ),
+    (Pay, "40004", "ACQ.ERROR_BALANCE_PAYMENT_DISABLE", "refused"),
+    (Pay, "40004", "ACQ.BUYER_SELLER_EQUAL", "refused"),
+    (Pay, "40004", "ACQ.TRADE_BUYER_NOT_MATCH", "refused"),
+    (Pay, "40004", "ACQ.BUYER_ENABLE_STATUS_FORBID", "refused"),
+    (Pay, "40004", "ACQ.PULL_MOBILE_CASHIER_FAIL", "refused"),
+    (Pay, "40004", "ACQ.MOBILE_PAYMENT_SWITCH_OFF", "refused"),
+    (Pay, "40004", "ACQ.PAYMENT_FAIL", "refused"),
+    (
+        Pay,
+        "40004",
+        "ACQ.BUYER_PAYMENT_AMOUNT_DAY_LIMIT_ERROR",
+        "refused",
+    ),
+    (
+        Pay,
+        "40004",
+        "ACQ.BUYER_PAYMENT_AMOUNT_MONTH_LIMIT_ERROR",
+        "refused",
+    ),
+    (Pay, "40004", "ACQ.BEYOND_PAY_RESTRICTION", "refused"),
+    (
+        Pay,
+        "40004",
+        "ACQ.BEYOND_PER_RECEIPT_RESTRICTION",
+        "refused",
+    ),
+    (Pay, "40004", "ACQ.SELLER_BEEN_BLOCKED", "refused"),
+    (
+        Pay,
+        "40004",
+        "ACQ.ERROR_BUYER_CERTIFY_LEVEL_LIMIT",
+        "refused",
+    ),
+    (Pay, "40004", "ACQ.PAYMENT_REQUEST_HAS_RISK", "refused"),
+    (Pay, "40004", "ACQ.PARTNER_ERROR", "misconfigured"),
+    (Pay, "40005", "isv.app-call-limited", "later"),
+    (Cancel, "40004", "ACQ.TRADE_NOT_EXIST", "not found"),
+    (Cancel, "40004", "AQC.SYSTEM_ERROR", "unknown"),
+    (Cancel, "40004", "ACQ.TRADE_HAS_FINISHED", "not closable"),
+    (Cancel, "40004", "ACQ.TRADE_HAS_CLOSE", "not closable"),
+    (Cancel, "40004", "ACQ.CANCEL_NOT_ALLOWED", "not closable"),
+    (
+        Cancel,
+        "40004",
+        "ACQ.SELLER_BALANCE_NOT_ENOUGH",
+        "not closable",
+    ),
+    (
+        Cancel,
+        "40004",
+        "ACQ.REASON_TRADE_BEEN_FREEZEN",
+        "not closable",
+    ),
+    (Cancel, "40004", "ACQ.TRADE_CANCEL_TIME_OUT", "not closable"),
+    (Cancel, "20000", "isp.unknow-error", "unknown"),
     (Query, "40004", "ACQ.TRADE_NOT_EXIST", "not found"),
     (Query, "40004", "ACQ.UNLISTED", "unknown"),
     (Close, "40004", "ACQ.TRADE_HAS_CLOSE", "closed"),

@@ -1,5 +1,6 @@
 //! Tests of the room: vectors, config, translation and calls against a loopback gateway.
 
+mod counter;
 mod failure;
 mod inbound;
 mod outbound;

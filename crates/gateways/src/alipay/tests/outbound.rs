@@ -21,7 +21,7 @@ use crate::{CallError, Closed, Gateway, PlaceRefund, PlacedOrder};
 const NUMBER: &str = "T20260101000000000001";
 
 /// An answer as Alipay gives it: always 200, always called HTML.
-fn answer(method: &str, node: &Value, is_signed: bool) -> Vec<u8> {
+pub(super) fn answer(method: &str, node: &Value, is_signed: bool) -> Vec<u8> {
     let node = node.to_string();
     let name = method.replace('.', "_");
     let body = if is_signed {
@@ -39,18 +39,18 @@ fn answer(method: &str, node: &Value, is_signed: bool) -> Vec<u8> {
     )
 }
 
-async fn answering(method: &'static str, node: Value) -> (Alipay, Loopback) {
+pub(super) async fn answering(method: &'static str, node: Value) -> (Alipay, Loopback) {
     let server = Loopback::start(move |_request| Some(answer(method, &node, true))).await;
     (open(settings(&server.url("/gateway.do"))), server)
 }
 
-async fn answering_raw(response: Option<Vec<u8>>) -> (Alipay, Loopback) {
+pub(super) async fn answering_raw(response: Option<Vec<u8>>) -> (Alipay, Loopback) {
     let server = Loopback::start(move |_request| response.clone()).await;
     (open(settings(&server.url("/gateway.do"))), server)
 }
 
 /// The parameters of a received request, which must be signed by the app.
-fn checked_params(request: &Received) -> BTreeMap<String, String> {
+pub(super) fn checked_params(request: &Received) -> BTreeMap<String, String> {
     let query = request.target.split_once('?').unwrap().1;
     let mut params: BTreeMap<String, String> = form_urlencoded::parse(query.as_bytes())
         .into_owned()
@@ -71,13 +71,13 @@ fn checked_params(request: &Received) -> BTreeMap<String, String> {
     params
 }
 
-fn biz_content(case: &str) -> String {
+pub(super) fn biz_content(case: &str) -> String {
     let vectors = vectors();
     let case = named(&vectors, "/request_signing", case);
     case["params"]["biz_content"].as_str().unwrap().to_owned()
 }
 
-fn placed_order() -> PlacedOrder {
+pub(super) fn placed_order() -> PlacedOrder {
     PlacedOrder {
         request_number: NUMBER.to_owned(),
         method: Method::Qr,

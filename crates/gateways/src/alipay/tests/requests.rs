@@ -79,6 +79,7 @@ pub(super) fn order(method: Method, number: &str, amount_minor: i64, subject: &s
         amount: Money::try_new(amount_minor, Currency::CNY).unwrap(),
         subject: Subject::try_new(subject).unwrap(),
         payer: None,
+        auth_code: None,
         client_ip: None,
         expires_at: DateTime::from_timestamp(NOW + 1800, 0).unwrap(),
         notify_url: Url::parse("https://pay.example.com/notify/alipay").unwrap(),

@@ -109,6 +109,7 @@ impl Client {
             ReportedPayment::Closed => return Ok(Closed::Closed),
             ReportedPayment::Unpaid => {}
             ReportedPayment::Paid { .. }
+            | ReportedPayment::Reversed { .. }
             | ReportedPayment::Failed(_)
             | ReportedPayment::NotFound => return Ok(Closed::NotClosable),
         }
@@ -322,7 +323,8 @@ fn paid_order(
     let report = translate::order(&refund.request_number, &found).map_err(unreadable)?;
     match report.state {
         ReportedPayment::Paid { .. } => {}
-        ReportedPayment::Unpaid
+        ReportedPayment::Reversed { .. }
+        | ReportedPayment::Unpaid
         | ReportedPayment::Closed
         | ReportedPayment::Failed(_)
         | ReportedPayment::NotFound => return Err(unknown("is told as not paid")),

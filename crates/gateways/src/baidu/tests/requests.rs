@@ -72,6 +72,7 @@ fn order() -> PlaceOrder {
         amount: Money::try_new(1, Currency::CNY).unwrap(),
         subject: Subject::try_new("红包").unwrap(),
         payer: None,
+        auth_code: None,
         client_ip: None,
         expires_at: DateTime::from_timestamp(NOW + 1800, 0).unwrap(),
         notify_url: Url::parse("https://pay.example.com/callbacks/baidu/b/payment").unwrap(),

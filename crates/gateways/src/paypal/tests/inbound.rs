@@ -260,6 +260,7 @@ fn every_event_vector_means_what_it_says_and_is_asked_about() {
         let told = translate(&case["event"]).unwrap();
         let payment = told.payment.as_ref().map(|report| match &report.state {
             ReportedPayment::Paid { .. } => "PAID_SUCCESS",
+            ReportedPayment::Reversed { .. } => "REVERSED",
             ReportedPayment::Unpaid => "PENDING_PAYMENT",
             ReportedPayment::Closed => "CLOSED",
             ReportedPayment::Failed(_) => "PAID_FAILED",

@@ -34,6 +34,7 @@ fn order() -> PlaceOrder {
         amount: usd(1099),
         subject: Subject::try_new("订单 1").unwrap(),
         payer: None,
+        auth_code: None,
         client_ip: None,
         expires_at: later(1800),
         notify_url: Url::parse("https://pay.example.com/callbacks/paypal/a/payment").unwrap(),
@@ -290,6 +291,7 @@ async fn a_query_tells_every_state_of_an_order_and_its_capture() {
             assert_eq!((amount, paid_at.is_some()), (usd(1099), true));
             "paid"
         }
+        ReportedPayment::Reversed { .. } => "reversed",
         ReportedPayment::Unpaid => "unpaid",
         ReportedPayment::Closed => "closed",
         ReportedPayment::Failed(_) => "failed",

@@ -32,6 +32,7 @@ fn order(method: Method) -> PlaceOrder {
         amount: usd(1099),
         subject: Subject::try_new("订单 1").unwrap(),
         payer: None,
+        auth_code: None,
         client_ip: None,
         expires_at: DateTime::from_timestamp(NOW + 1800, 0).unwrap(),
         notify_url: Url::parse("https://pay.example.com/callbacks/stripe/a/payment").unwrap(),

@@ -58,6 +58,7 @@ pub(super) fn order(method: Method) -> PlaceOrder {
         amount: Money::try_new(1099, Currency::CNY).unwrap(),
         subject: Subject::try_new("测试[商品]&\"'=").unwrap(),
         payer: None,
+        auth_code: None,
         client_ip: None,
         expires_at: DateTime::from_timestamp(NOW + 900, 0).unwrap(),
         notify_url: Url::parse("https://pay.example.cn/callbacks/unionpay/u/payment").unwrap(),

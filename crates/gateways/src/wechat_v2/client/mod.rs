@@ -1,12 +1,13 @@
 //! Calls to WeChat Pay (sheet §2 to §5): signing, sending and judging an answer; queries, closes and
-//! refunds. Creating orders is in `place`.
+//! refunds. Creating orders is in `place`, what happens at a counter in `counter`.
 
+mod counter;
 mod place;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::{Method as Verb, StatusCode};
-use kassa_core::channel::GatewayName;
+use kassa_core::channel::{GatewayName, Method};
 use kassa_core::money::{Currency, Money};
 use kassa_core::notification::{PaymentReport, RefundReport, ReportedPayment, ReportedRefund};
 use kassa_core::{Clock, IdSource};
@@ -22,7 +23,7 @@ use crate::crypto::nonce;
 use crate::error::unsupported;
 use crate::http::{Answer, Call, HttpClient, HttpError};
 use crate::registry::Deps;
-use crate::{CallError, Closed, ConfigError, PlaceRefund};
+use crate::{CallError, Closed, ConfigError, PlaceRefund, PlacedOrder};
 
 const XML: HeaderValue = HeaderValue::from_static("text/xml; charset=utf-8");
 /// The longest `refund_desc`, in bytes; the sheet does not say what its 80 counts.
@@ -73,8 +74,9 @@ impl Client {
     pub(super) async fn query(
         &self,
         settings: &Settings,
-        request_number: &str,
+        order: &PlacedOrder,
     ) -> Result<PaymentReport, CallError> {
+        let request_number = order.request_number.as_str();
         let mut message = Message::default();
         message.set(field::OUT_TRADE_NO, request_number);
         let exchange = Exchange {
@@ -94,16 +96,22 @@ impl Client {
             Err(refused) => return Err(unexpected(refused)),
         };
         is_about(&answer, field::OUT_TRADE_NO, request_number)?;
-        translate::queried(&answer).map_err(unreadable)
+        if order.method == Method::BarCode && translate::has_refunds(&answer) {
+            return self.refunded_order(settings, order, &answer).await;
+        }
+        translate::queried(&answer, order.method).map_err(unreadable)
     }
 
     pub(super) async fn close(
         &self,
         settings: &Settings,
-        request_number: &str,
+        order: &PlacedOrder,
     ) -> Result<Closed, CallError> {
+        if order.method == Method::BarCode {
+            return self.reverse(settings, order).await;
+        }
         let mut message = Message::default();
-        message.set(field::OUT_TRADE_NO, request_number);
+        message.set(field::OUT_TRADE_NO, order.request_number.as_str());
         let exchange = Exchange {
             operation: Operation::Close,
             path: "/pay/closeorder",
@@ -113,7 +121,7 @@ impl Client {
             Ok(_closed) => Ok(Closed::Closed),
             Err(Verdict::Closed | Verdict::NotFound) => Ok(Closed::Closed),
             Err(Verdict::NotClosable) => Ok(Closed::NotClosable),
-            Err(Verdict::Failed(error)) => Err(error),
+            Err(refused @ (Verdict::Waiting | Verdict::Failed(_))) => Err(unexpected(refused)),
         }
     }
 
@@ -205,7 +213,15 @@ impl Client {
     /// certificate is shown to one host alone.
     async fn send(&self, settings: &Settings, exchange: Exchange) -> Result<Answer, CallError> {
         let body = self.signed(settings, exchange.message)?;
-        if exchange.operation == Operation::Refund {
+        let shows_certificate = match exchange.operation {
+            Operation::Refund | Operation::Reverse => true,
+            Operation::Place
+            | Operation::Micropay
+            | Operation::Query
+            | Operation::Close
+            | Operation::RefundQuery => false,
+        };
+        if shows_certificate {
             let base = settings.mtls_base_url.as_ref();
             let base = base.unwrap_or(&settings.api_base_url);
             return send_to(&self.mtls, base, exchange.path, body).await;
@@ -289,7 +305,7 @@ fn another() -> CallError {
 fn unexpected(verdict: Verdict) -> CallError {
     match verdict {
         Verdict::Failed(error) => error,
-        Verdict::NotFound | Verdict::Closed | Verdict::NotClosable => {
+        Verdict::NotFound | Verdict::Closed | Verdict::NotClosable | Verdict::Waiting => {
             CallError::Unknown("a refusal that does not belong to the call".to_owned())
         }
     }

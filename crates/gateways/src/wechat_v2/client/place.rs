@@ -27,6 +27,9 @@ impl Client {
         settings: &Settings,
         order: &PlaceOrder,
     ) -> Result<Placed, CallError> {
+        if order.method == Method::BarCode {
+            return self.micropay(settings, order).await;
+        }
         let trade_type = trade_type(order.method)?;
         let exchange = Exchange {
             operation: Operation::Place,
@@ -61,7 +64,11 @@ impl Client {
             }),
             Method::Jsapi => self.jsapi(settings, &required("prepay_id")?),
             Method::App => self.app(settings, required("prepay_id")?),
-            Method::Page | Method::MiniProgram | Method::Card | Method::Wallet => Err(not_taken()),
+            Method::Page
+            | Method::BarCode
+            | Method::MiniProgram
+            | Method::Card
+            | Method::Wallet => Err(not_taken()),
         }
     }
 
@@ -123,7 +130,9 @@ fn trade_type(method: Method) -> Result<&'static str, CallError> {
         Method::Jsapi => Ok("JSAPI"),
         Method::Wap => Ok("MWEB"),
         Method::App => Ok("APP"),
-        Method::Page | Method::MiniProgram | Method::Card | Method::Wallet => Err(not_taken()),
+        Method::Page | Method::BarCode | Method::MiniProgram | Method::Card | Method::Wallet => {
+            Err(not_taken())
+        }
     }
 }
 
@@ -142,12 +151,8 @@ fn invoke(settings: &Settings, fields: &[(&str, &str)]) -> Result<String, CallEr
     Ok(sign(settings.sign_type, &message, key))
 }
 
-/// A function of the order and the account alone, but for the nonce and the signature over it.
-fn unified_order(
-    settings: &Settings,
-    order: &PlaceOrder,
-    trade_type: &str,
-) -> Result<Message, CallError> {
+/// What every order says.
+pub(super) fn common(order: &PlaceOrder) -> Result<Message, CallError> {
     let mut message = Message::default();
     message.set("body", cut(order.subject.as_str(), BODY_BYTES_MAX));
     message.set(field::OUT_TRADE_NO, order.request_number.as_str());
@@ -158,6 +163,16 @@ fn unified_order(
         "spbill_create_ip",
         address.unwrap_or_else(|| CLIENT_IP_UNKNOWN.to_owned()),
     );
+    Ok(message)
+}
+
+/// A function of the order and the account alone, but for the nonce and the signature over it.
+fn unified_order(
+    settings: &Settings,
+    order: &PlaceOrder,
+    trade_type: &str,
+) -> Result<Message, CallError> {
+    let mut message = common(order)?;
     message.set("time_expire", china_time::compact(order.expires_at));
     message.set("notify_url", order.notify_url.as_str());
     message.set("trade_type", trade_type);
@@ -170,7 +185,10 @@ fn unified_order(
         }
         (Method::Wap, _) => message.set("scene_info", scene_info(settings)?),
         (Method::App, _) => {}
-        (Method::Page | Method::MiniProgram | Method::Card | Method::Wallet, _) => {
+        (
+            Method::Page | Method::BarCode | Method::MiniProgram | Method::Card | Method::Wallet,
+            _,
+        ) => {
             return Err(not_taken());
         }
     }

@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use super::super::failure::Operation::{self, Close, Place, Query, Refund, RefundQuery};
+use super::super::failure::Operation::{
+    self, Close, Micropay, Place, Query, Refund, RefundQuery, Reverse,
+};
 use super::super::failure::{Verdict, signed, unsigned};
 use super::message;
 use crate::CallError;
@@ -12,6 +14,7 @@ fn kind(verdict: &Verdict) -> &'static str {
         Verdict::NotFound => "not found",
         Verdict::Closed => "closed",
         Verdict::NotClosable => "not closable",
+        Verdict::Waiting => "waiting",
         Verdict::Failed(CallError::Refused(_)) => "refused",
         Verdict::Failed(CallError::Later(_)) => "later",
         Verdict::Failed(CallError::Misconfigured(_)) => "misconfigured",
@@ -37,6 +40,28 @@ const TABLE: &[(Operation, &str, &str)] = &[
     (Place, "POST_DATA_EMPTY", "refused"),
     (Place, "NOT_UTF8", "refused"),
     (Place, "SYSTEMERROR", "unknown"),
+    (Micropay, "SYSTEMERROR", "unknown"),
+    (Micropay, "BANKERROR", "unknown"),
+    (Micropay, "USERPAYING", "waiting"),
+    (Micropay, "PARAM_ERROR", "refused"),
+    (Micropay, "NOAUTH", "misconfigured"),
+    (Micropay, "AUTHCODEEXPIRE", "refused"),
+    (Micropay, "AUTH_CODE_ERROR", "refused"),
+    (Micropay, "AUTH_CODE_INVALID", "refused"),
+    (Micropay, "NOTENOUGH", "refused"),
+    (Micropay, "NOTSUPORTCARD", "refused"),
+    (Micropay, "ORDERPAID", "unknown"),
+    (Micropay, "ORDERCLOSED", "refused"),
+    (Micropay, "ORDERREVERSED", "refused"),
+    (Micropay, "OUT_TRADE_NO_USED", "refused"),
+    (Micropay, "BUYER_MISMATCH", "refused"),
+    (Micropay, "TRADE_ERROR", "refused"),
+    (Micropay, "INVALID_REQUEST", "refused"),
+    (Reverse, "USERPAYING", "later"),
+    (Reverse, "SYSTEMERROR", "unknown"),
+    (Reverse, "ORDERNOTEXIST", "not found"),
+    (Reverse, "NOAUTH", "misconfigured"),
+    (Reverse, "UNLISTED", "not closable"),
     (Query, "ORDERNOTEXIST", "not found"),
     (Query, "SYSTEMERROR", "unknown"),
     (Query, "UNLISTED", "unknown"),
@@ -73,10 +98,12 @@ fn every_listed_refusal_has_its_meaning() {
 }
 
 #[test]
-fn an_unsigned_failure_decides_nothing_about_a_refund() {
+fn an_unsigned_failure_decides_nothing_about_a_refund_or_a_code() {
     let answer = message(&json!({"return_code": "FAIL", "return_msg": "签名错误"}));
-    assert_eq!(kind(&unsigned(Refund, &answer)), "unknown");
-    for operation in [Place, Query, Close, RefundQuery] {
+    for operation in [Refund, Micropay] {
+        assert_eq!(kind(&unsigned(operation, &answer)), "unknown");
+    }
+    for operation in [Place, Query, Close, Reverse, RefundQuery] {
         assert_eq!(kind(&unsigned(operation, &answer)), "misconfigured");
     }
 }

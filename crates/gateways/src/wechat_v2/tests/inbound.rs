@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
 use kassa_core::Secret;
-use kassa_core::channel::GatewayName;
+use kassa_core::channel::{GatewayName, Method};
 use kassa_core::money::{Currency, Money};
 use kassa_core::notification::{CallbackRoute, ReportedPayment, ReportedRefund};
 use proptest::prelude::*;
@@ -273,20 +273,20 @@ fn each_state_of_an_order_has_its_meaning() {
     ] {
         let answer = message(&json!({"out_trade_no": "T1", "trade_state": word}));
         assert_eq!(
-            queried(&answer).map(|report| report.state),
+            queried(&answer, Method::Qr).map(|report| report.state),
             expected,
             "{word}"
         );
     }
     for word in ["SUCCESS", "REFUND"] {
         let answer = json!({"out_trade_no": "T1", "trade_state": word, "total_fee": "7"});
-        let state = queried(&message(&answer)).unwrap().state;
+        let state = queried(&message(&answer), Method::Qr).unwrap().state;
         assert!(matches!(state, ReportedPayment::Paid { amount, .. } if amount == cny(7)));
         let without = json!({"out_trade_no": "T1", "trade_state": word});
-        assert_eq!(queried(&message(&without)), Err("total_fee"));
+        assert_eq!(queried(&message(&without), Method::Qr), Err("total_fee"));
     }
     let failed = json!({"out_trade_no": "T1", "trade_state": "PAYERROR"});
-    let state = queried(&message(&failed)).unwrap().state;
+    let state = queried(&message(&failed), Method::Qr).unwrap().state;
     assert!(matches!(state, ReportedPayment::Failed(reason) if reason.code == "PAYERROR"));
 }
 

@@ -16,11 +16,11 @@ use super::{APPID, MCH_ID, NOW, api_key, message, open, settings};
 use crate::testing::{Loopback, Received, http_response};
 use crate::{CallError, Closed, Gateway, PlaceOrder, PlaceRefund, PlacedOrder};
 
-const NUMBER: &str = "T20260101000000000001";
+pub(super) const NUMBER: &str = "T20260101000000000001";
 const REFUND_NUMBER: &str = "R20260101000000000001";
 
 /// An answer as WeChat gives it: fields, signed.
-fn answer(fields: &Value) -> Vec<u8> {
+pub(super) fn answer(fields: &Value) -> Vec<u8> {
     let mut all = json!({
         "return_code": "SUCCESS", "return_msg": "OK", "result_code": "SUCCESS",
         "appid": APPID, "mch_id": MCH_ID, "nonce_str": "n",
@@ -33,22 +33,23 @@ fn answer(fields: &Value) -> Vec<u8> {
     http_response(200, &[], message.to_xml().as_bytes())
 }
 
-fn refusal(code: &str) -> Vec<u8> {
+pub(super) fn refusal(code: &str) -> Vec<u8> {
     answer(&json!({"result_code": "FAIL", "err_code": code, "err_code_des": "x"}))
 }
 
-async fn answering(response: Option<Vec<u8>>) -> (WechatV2, Loopback) {
+pub(super) async fn answering(response: Option<Vec<u8>>) -> (WechatV2, Loopback) {
     let server = Loopback::start(move |_request| response.clone()).await;
     (open(settings(&server.url(""))), server)
 }
 
-fn order(method: Method) -> PlaceOrder {
+pub(super) fn order(method: Method) -> PlaceOrder {
     PlaceOrder {
         request_number: NUMBER.to_owned(),
         method,
         amount: Money::try_new(100, Currency::CNY).unwrap(),
         subject: Subject::try_new("测试商品-Rust").unwrap(),
         payer: Some(PayerId::try_new("oUpF8uMuAJO_M2pxb1Q9zNjWeS6o").unwrap()),
+        auth_code: None,
         client_ip: Some("203.0.113.7".parse().unwrap()),
         expires_at: DateTime::from_timestamp(NOW + 7200, 0).unwrap(),
         notify_url: Url::parse("https://pay.example.com/notify/wechat-v2").unwrap(),
@@ -56,7 +57,7 @@ fn order(method: Method) -> PlaceOrder {
     }
 }
 
-fn placed_order() -> PlacedOrder {
+pub(super) fn placed_order() -> PlacedOrder {
     let order = order(Method::Qr);
     PlacedOrder {
         request_number: order.request_number,
@@ -83,7 +84,7 @@ fn refund() -> PlaceRefund {
 }
 
 /// What was sent: signed XML with these fields, beside the account's, the nonce and the signature.
-fn assert_sent(request: &Received, target: &str, expected: &Value) {
+pub(super) fn assert_sent(request: &Received, target: &str, expected: &Value) {
     assert_eq!(
         (request.method.as_str(), request.target.as_str()),
         ("POST", target)
@@ -266,7 +267,7 @@ async fn a_long_subject_is_cut_between_characters() {
     assert_eq!(sent.get("spbill_create_ip"), Some("127.0.0.1"));
 }
 
-fn paid() -> Value {
+pub(super) fn paid() -> Value {
     json!({"out_trade_no": NUMBER, "transaction_id": "G1", "trade_state": "SUCCESS",
         "total_fee": "100", "cash_fee": "60", "time_end": "20260101080138"})
 }

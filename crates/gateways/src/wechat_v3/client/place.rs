@@ -24,7 +24,11 @@ impl Client {
             Method::Jsapi => ("jsapi", "/v3/pay/transactions/jsapi"),
             Method::Wap => ("h5", "/v3/pay/transactions/h5"),
             Method::App => ("app", "/v3/pay/transactions/app"),
-            Method::Page | Method::MiniProgram | Method::Card | Method::Wallet => {
+            Method::Page
+            | Method::BarCode
+            | Method::MiniProgram
+            | Method::Card
+            | Method::Wallet => {
                 return Err(unsupported("wechat pay takes no orders of this method"));
             }
         };
@@ -66,9 +70,11 @@ impl Client {
                 settings,
                 created.prepay_id.ok_or_else(|| lacks("prepay_id"))?,
             ),
-            Method::Page | Method::MiniProgram | Method::Card | Method::Wallet => {
-                Err(unsupported("wechat pay takes no orders of this method"))
-            }
+            Method::Page
+            | Method::BarCode
+            | Method::MiniProgram
+            | Method::Card
+            | Method::Wallet => Err(unsupported("wechat pay takes no orders of this method")),
         }
     }
 
@@ -128,6 +134,7 @@ fn create_order<'a>(
             | Method::Page
             | Method::Wap
             | Method::App
+            | Method::BarCode
             | Method::MiniProgram
             | Method::Card
             | Method::Wallet,
@@ -149,6 +156,7 @@ fn create_order<'a>(
             | Method::Page
             | Method::Jsapi
             | Method::App
+            | Method::BarCode
             | Method::MiniProgram
             | Method::Card
             | Method::Wallet,

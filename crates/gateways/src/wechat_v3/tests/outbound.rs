@@ -61,6 +61,7 @@ fn order(method: Method) -> PlaceOrder {
         amount: Money::try_new(1, Currency::CNY).unwrap(),
         subject: Subject::try_new("测试商品-Rust").unwrap(),
         payer: Some(PayerId::try_new("oUpF8uMuAJO_M2pxb1Q9zNjWeS6o").unwrap()),
+        auth_code: None,
         client_ip: Some("203.0.113.7".parse().unwrap()),
         expires_at: DateTime::from_timestamp(NOW + 1800, 0).unwrap(),
         notify_url: Url::parse("https://pay.example.com/notify/wechat").unwrap(),

@@ -115,7 +115,7 @@ pub(super) fn changes(payment: &PaymentTransaction) -> Result<ActiveModel, Store
         event_sequence: Set(payment.event_sequence),
         ..ActiveModel::default()
     };
-    if !occupies(payment.status) {
+    if !occupies(payment.status) || payment.closed_at.is_some() {
         row.occupies_order = Set(false);
     }
     Ok(row)

@@ -1,5 +1,7 @@
 //! Calls to Alipay (sheet §3, §6 and §7). Page, WAP and app orders are only signed here: the payer
-//! brings them to Alipay.
+//! brings them to Alipay. What happens at a counter is in `counter`.
+
+mod counter;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -12,14 +14,14 @@ use kassa_core::payment::PrepayInfo;
 use serde::Serialize;
 
 use super::config::Settings;
-use super::failure::{CODE_SUCCESS, Operation, Verdict, verdict};
+use super::failure::{CODE_SUCCESS, CODE_WAITING, Operation, Verdict, verdict};
 use super::sign::{Request, Signed};
 use super::wire::{Answer, CreateTrade, Refund, RefundQuery, Trade};
 use super::{translate, verify};
 use crate::error::unsupported;
 use crate::http::{Call, HttpClient};
 use crate::registry::Deps;
-use crate::{CallError, Closed, PlaceOrder, PlaceRefund, Placed, china_time, form};
+use crate::{CallError, Closed, PlaceOrder, PlaceRefund, Placed, PlacedOrder, china_time, form};
 
 const FORM: HeaderValue =
     HeaderValue::from_static("application/x-www-form-urlencoded;charset=utf-8");
@@ -52,6 +54,7 @@ impl Client {
             Method::Page => ("alipay.trade.page.pay", PRODUCT_PAGE),
             Method::Wap => ("alipay.trade.wap.pay", PRODUCT_WAP),
             Method::App => ("alipay.trade.app.pay", PRODUCT_APP),
+            Method::BarCode => return self.pay(settings, order).await,
             Method::Jsapi | Method::MiniProgram | Method::Card | Method::Wallet => {
                 return Err(unsupported("alipay takes no orders of this method"));
             }
@@ -83,9 +86,12 @@ impl Client {
             Method::App => PrepayInfo::AppOrder {
                 order_string: signed.all(),
             },
-            Method::Qr | Method::Jsapi | Method::MiniProgram | Method::Card | Method::Wallet => {
-                self.qr_code(settings, order, method, &signed).await?
-            }
+            Method::Qr
+            | Method::BarCode
+            | Method::Jsapi
+            | Method::MiniProgram
+            | Method::Card
+            | Method::Wallet => self.qr_code(settings, order, method, &signed).await?,
         };
         Ok(Placed::open(prepay, None))
     }
@@ -117,9 +123,10 @@ impl Client {
     pub(super) async fn query(
         &self,
         settings: &Settings,
-        request_number: &str,
+        order: &PlacedOrder,
     ) -> Result<PaymentReport, CallError> {
         const METHOD: &str = "alipay.trade.query";
+        let request_number = order.request_number.as_str();
         let signed = self.sign_content(
             settings,
             METHOD,
@@ -131,7 +138,7 @@ impl Client {
             .call(settings, METHOD, Operation::Query, &signed)
             .await?
         {
-            Ok(answer) => translate::payment_report(request_number, &answer),
+            Ok(answer) => translate::payment_report(order, &answer),
             Err(Verdict::NotFound) => Ok(PaymentReport {
                 request_number: request_number.to_owned(),
                 gateway_transaction_id: None,
@@ -144,14 +151,17 @@ impl Client {
     pub(super) async fn close(
         &self,
         settings: &Settings,
-        request_number: &str,
+        order: &PlacedOrder,
     ) -> Result<Closed, CallError> {
         const METHOD: &str = "alipay.trade.close";
+        if order.method == Method::BarCode {
+            return self.cancel(settings, order).await;
+        }
         let signed = self.sign_content(
             settings,
             METHOD,
             &Trade {
-                out_trade_no: request_number,
+                out_trade_no: &order.request_number,
             },
         )?;
         match self
@@ -280,7 +290,16 @@ fn read_answer(
     }
     let answer: Answer = serde_json::from_str(opened.node)
         .map_err(|_other_shape| CallError::Unknown("the answer cannot be read".to_owned()))?;
-    if answer.code != CODE_SUCCESS {
+    let is_good = match operation {
+        Operation::Pay => matches!(answer.code.as_str(), CODE_SUCCESS | CODE_WAITING),
+        Operation::Place
+        | Operation::Query
+        | Operation::Close
+        | Operation::Cancel
+        | Operation::Refund
+        | Operation::RefundQuery => answer.code == CODE_SUCCESS,
+    };
+    if !is_good {
         return Ok(Err(verdict(operation, &answer, opened.is_signed)));
     }
     if !opened.is_signed {
