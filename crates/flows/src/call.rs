@@ -66,16 +66,23 @@ pub(crate) async fn call_within<T>(
         .unwrap_or_else(|_elapsed| Err(CallError::Unknown("no answer in time".to_owned())));
     let (outcome, code) = outcome(result.as_ref().err());
     let account = about.attempt.channel_account_id;
+    let channel = kassa.channel_of(account);
     // A caller's short patience says nothing about the gateway; and what is only signed here is placed
     // without it.
     let is_cut_short = outcome == CallOutcome::Unknown && limit < kassa.settings.call_timeout;
     let is_placed = about.operation == CallOperation::Place && result.is_ok();
     if !is_cut_short && !is_placed {
-        kassa.breakers.record(account, outcome, kassa.clock.now());
+        let changed = kassa.breakers.record(account, outcome, kassa.clock.now());
+        if let Some(word) = changed {
+            let labels = [("channel", channel), ("to", word)];
+            metrics::counter!("kassa_gateway_breaker_changes_total", &labels).increment(1);
+            tracing::warn!(channel_account.id = %account, channel, "the gateway's breaker {word}");
+        }
     }
     let took = started.elapsed();
     metrics::histogram!(
         "kassa_gateway_call_seconds",
+        "channel" => channel,
         "operation" => about.operation.as_str(),
         "outcome" => outcome.as_str()
     )
@@ -85,7 +92,7 @@ pub(crate) async fn call_within<T>(
         transaction_id: about.attempt.transaction_id,
         attempt_id: about.attempt.id,
         refund_id: about.refund,
-        channel_account_id: about.attempt.channel_account_id,
+        channel_account_id: account,
         operation: about.operation,
         outcome,
         code,

@@ -100,6 +100,12 @@ impl Kassa {
         })
     }
 
+    /// The account's channel, for metrics and logs.
+    pub(crate) fn channel_of(&self, id: ChannelAccountId) -> &'static str {
+        let open = self.accounts.find(id);
+        open.map_or("UNKNOWN", |open| open.account.channel().as_str())
+    }
+
     /// Where a gateway posts its callbacks for an account.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ mod explain;
 mod fee;
 mod forged;
 mod limits;
+mod metrics;
 mod mixed;
 mod mixed_race;
 mod mixed_refused;

@@ -59,6 +59,7 @@ async fn close_in_tx(
     record_anomaly_event_in_tx(kassa, tx, payment, &anomaly, EventKind::AnomalyResolved).await?;
     metrics::counter!(
         "kassa_anomalies_resolved_total",
+        "channel" => kassa.channel_of(anomaly.channel_account_id),
         "kind" => anomaly.kind.as_str(),
         "action" => action.as_str()
     )

@@ -104,7 +104,11 @@ impl Finding {
             payment.updated_at = anomaly.created_at;
         }
         record_anomaly_event_in_tx(kassa, tx, payment, &anomaly, EventKind::AnomalyOpened).await?;
-        metrics::counter!("kassa_anomalies_total", "kind" => anomaly.kind.as_str()).increment(1);
+        let labels = [
+            ("channel", kassa.channel_of(account)),
+            ("kind", anomaly.kind.as_str()),
+        ];
+        metrics::counter!("kassa_anomalies_total", &labels).increment(1);
         tracing::error!(
             anomaly.id = %anomaly.id,
             anomaly.kind = anomaly.kind.as_str(),

@@ -334,7 +334,8 @@ pub(super) async fn mark_unknown(kassa: &Kassa, claimed: &Attempt) -> Result<(),
     };
     tx.update_attempt_in_tx(locked, now).await?;
     tx.commit().await?;
-    metrics::counter!("kassa_attempts_unknown_total").increment(1);
+    let channel = kassa.channel_of(claimed.channel_account_id);
+    metrics::counter!("kassa_attempts_unknown_total", "channel" => channel).increment(1);
     tracing::warn!(attempt.id = %claimed.id, "the outcome of placing an order is unknown");
     Ok(())
 }

@@ -212,7 +212,11 @@ async fn settle(
         ..after.clone()
     };
     tx.update_refund_in_tx(refund, stored).await?;
-    metrics::counter!("kassa_refund_transitions_total", "status" => status.as_str()).increment(1);
+    let labels = [
+        ("channel", paid.channel.as_str()),
+        ("status", status.as_str()),
+    ];
+    metrics::counter!("kassa_refund_transitions_total", &labels).increment(1);
     tracing::info!(
         payment.id = %paid.id,
         refund.id = %after.id,

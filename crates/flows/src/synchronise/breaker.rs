@@ -71,13 +71,13 @@ impl Breakers {
         }
     }
 
-    /// Learns from a call.
+    /// Learns from a call; says when it opens or closes the breaker by that.
     pub(crate) fn record(
         &self,
         account: ChannelAccountId,
         outcome: CallOutcome,
         now: DateTime<Utc>,
-    ) {
+    ) -> Option<&'static str> {
         let mut breakers = self.lock();
         let breaker = breakers
             .entry(account)
@@ -89,11 +89,7 @@ impl Breakers {
             failed(before, now)
         };
         let (was_open, is_open) = (is_tripped(before), is_tripped(*breaker));
-        if was_open != is_open {
-            let word = if is_open { "opened" } else { "closed" };
-            metrics::counter!("kassa_gateway_breaker_changes_total", "to" => word).increment(1);
-            tracing::warn!(channel_account.id = %account, "the gateway's breaker {word}");
-        }
+        (was_open != is_open).then_some(if is_open { "opened" } else { "closed" })
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<ChannelAccountId, Breaker>> {
