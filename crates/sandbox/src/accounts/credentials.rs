@@ -213,7 +213,7 @@ impl fmt::Debug for BaiduCredentials {
     }
 }
 
-/// The merchants' view of [`Accounts`].
+/// The merchants' view of `Accounts`.
 pub(crate) fn credentials(
     keys: &Keys,
     base_url: &str,

@@ -264,7 +264,7 @@ async fn the_same_request_id_brings_the_same_order_and_none_for_another_amount()
 }
 
 #[tokio::test]
-async fn a_wrong_secret_and_a_token_that_is_over_or_anothers_are_refused() {
+async fn a_wrong_secret_and_a_token_that_is_over_or_of_another_are_refused() {
     let bed = bed().await;
     let (id, secret) = (&paypal(&bed).client_id, &paypal(&bed).client_secret);
     let wrong = ask_token(&bed, id, "wrong", "client_credentials").await;
