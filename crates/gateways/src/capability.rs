@@ -5,6 +5,10 @@ use kassa_core::channel::Method;
 
 /// What one gateway can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a table of independent abilities, read by name"
+)]
 pub struct Capabilities {
     /// The methods that it takes.
     pub methods: &'static [MethodCapability],
@@ -14,6 +18,9 @@ pub struct Capabilities {
     pub amount_minor_max: i64,
     /// Whether it posts callbacks about refunds on a route of their own.
     pub refund_callbacks: bool,
+    /// Whether a refund that is submitted again under the same number and content is known to be the same
+    /// refund. Where it is not, one whose answer was lost is submitted again only after a long doubt.
+    pub is_refund_repeatable: bool,
     /// Whether a refund that hangs can be sent to the merchant's own account.
     pub refund_to_merchant: bool,
     /// Whether the payer's browser comes back with a signed query string.

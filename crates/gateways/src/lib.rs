@@ -122,7 +122,8 @@ pub trait Gateway: Send + Sync + std::fmt::Debug {
         )))
     }
 
-    /// Submits a refund. Repeating it with the same refund number and content is harmless.
+    /// Submits a refund. Repeating it with the same refund number and content is harmless where the
+    /// capabilities say so.
     #[cfg(feature = "client")]
     async fn refund(&self, refund: &PlaceRefund) -> Result<RefundReport, CallError>;
 

@@ -170,6 +170,8 @@ fn section(text: &mut String, gateway: GatewayName, capabilities: &Capabilities)
         "| refund callbacks on a route of their own | {refunds} |"
     )
     .unwrap();
+    let repeatable = yes(capabilities.is_refund_repeatable);
+    writeln!(text, "| a refund may be submitted again | {repeatable} |").unwrap();
     let to_merchant = yes(capabilities.refund_to_merchant);
     writeln!(
         text,

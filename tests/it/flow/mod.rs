@@ -25,6 +25,7 @@ mod password_requests;
 mod paypal;
 mod products;
 mod refund;
+mod refund_doubt;
 mod refund_race;
 mod retry;
 mod retry_race;

@@ -1,7 +1,8 @@
 //! Submit: the worker's task that brings a refund to the gateway and to its end.
 //!
 //! A refund that may have reached the gateway is asked for first and submitted again only under the
-//! same number, and only when the gateway says that it does not know it.
+//! same number, and only when the gateway says that it does not know it. Where a repeat might be a second
+//! refund ([`gateways::Capabilities::is_refund_repeatable`]), that word is doubted for a while.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use gateways::{CallError, Gateway, PlaceRefund};
@@ -23,6 +24,9 @@ use crate::{Disposition, Error, Kassa};
 
 /// For how long after a submission a refusal of the next one is doubted.
 const REFUSAL_DOUBT: TimeDelta = TimeDelta::minutes(10);
+/// For how long after a submission a gateway that might take a repeat for a second refund is not believed
+/// that it knows none: what it is asked may lag behind what it was told.
+const UNKNOWN_DOUBT: TimeDelta = TimeDelta::minutes(30);
 
 /// The payload of a [`super::SUBMIT_KIND`] command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,7 +84,7 @@ pub(crate) async fn bring_on(kassa: &Kassa, refund: RefundTransaction) -> Result
         return job.ask_of_resent().await;
     }
     let mut marked = match job.refund.submitted_at {
-        None => mark_submitted(kassa, job.refund.id, true).await?,
+        None => mark_submitted(kassa, job.refund.id, Submission::First).await?,
         Some(_) => None,
     };
     if marked.is_none() {
@@ -92,7 +96,7 @@ pub(crate) async fn bring_on(kassa: &Kassa, refund: RefundTransaction) -> Result
                 return Ok(());
             }
         }
-        marked = mark_submitted(kassa, job.refund.id, false).await?;
+        marked = mark_submitted(kassa, job.refund.id, Submission::again(gateway)).await?;
     }
     let Some(marked) = marked else {
         return Ok(());
@@ -267,6 +271,35 @@ fn undecided(refund: &RefundTransaction, error: &CallError) {
     }
 }
 
+/// Which submission a refund is marked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Submission {
+    /// The first.
+    First,
+    /// A later one, for which the one before it must be at least `doubt` ago.
+    Again { doubt: TimeDelta },
+}
+
+impl Submission {
+    fn again(gateway: &dyn Gateway) -> Self {
+        let doubt = if gateway.capabilities().is_refund_repeatable {
+            TimeDelta::zero()
+        } else {
+            UNKNOWN_DOUBT
+        };
+        Self::Again { doubt }
+    }
+
+    /// Whether a refund that was submitted at `before` may be submitted now.
+    fn is_due(self, before: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
+        match (self, before) {
+            (_, None) => true,
+            (Self::First, Some(_)) => false,
+            (Self::Again { doubt }, Some(before)) => now.signed_duration_since(before) >= doubt,
+        }
+    }
+}
+
 /// A refund that is about to be submitted.
 struct Marked {
     refund: RefundTransaction,
@@ -275,26 +308,26 @@ struct Marked {
 }
 
 /// Written before each call: from here on the refund may have reached the gateway. `None` if it has ended,
-/// or if it is to be the first call and there was one before.
+/// or if another submission stands in the way of this one, maybe one that another worker makes now.
 async fn mark_submitted(
     kassa: &Kassa,
     id: RefundId,
-    is_first: bool,
+    submission: Submission,
 ) -> Result<Option<Marked>, Error> {
     let tx = kassa.store.begin().await?;
     let locked = tx.load_refund_for_update_in_tx(id).await?;
     let known = locked.get();
     let before = known.submitted_at;
-    if known.status.is_final() || (is_first && known.submitted_at.is_some()) {
+    let now = kassa.clock.now();
+    if known.status.is_final() || !submission.is_due(before, now) {
         return Ok(None);
     }
-    let now = kassa.clock.now();
     let mut refund = RefundTransaction {
         submitted_at: Some(now),
         updated_at: now,
         ..known.clone()
     };
-    if is_first {
+    if submission == Submission::First {
         plan_refund(kassa, &mut refund);
     }
     let refund = tx.update_refund_in_tx(locked, refund).await?;

@@ -73,6 +73,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     amount_minor_max: 10_000_000_000,
     refund_to_merchant: false,
     refund_callbacks: false,
+    is_refund_repeatable: true,
     signed_return: true,
     expiry_min_secs: 60,
     expiry_max_secs: 15 * 24 * 3600,

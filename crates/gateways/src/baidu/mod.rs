@@ -47,6 +47,8 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     amount_minor_max: 2_147_483_647,
     refund_to_merchant: false,
     refund_callbacks: true,
+    // UNVERIFIED whether a repeated `bizRefundBatchId` is the same refund (sheet §9).
+    is_refund_repeatable: false,
     signed_return: false,
     expiry_min_secs: 60,
     expiry_max_secs: 7 * 24 * 3600,

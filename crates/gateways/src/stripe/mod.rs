@@ -66,6 +66,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     amount_minor_max: 99_999_999,
     refund_to_merchant: false,
     refund_callbacks: false,
+    is_refund_repeatable: true,
     signed_return: false,
     expiry_min_secs: 60,
     expiry_max_secs: 24 * 3600 - 300,

@@ -74,6 +74,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     amount_minor_max: 999_999_999_999,
     refund_to_merchant: false,
     refund_callbacks: true,
+    is_refund_repeatable: true,
     signed_return: true,
     expiry_min_secs: 60,
     expiry_max_secs: 7 * 24 * 3600,

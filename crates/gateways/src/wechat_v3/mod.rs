@@ -74,6 +74,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     amount_minor_max: 2_147_483_647,
     refund_to_merchant: true,
     refund_callbacks: true,
+    is_refund_repeatable: true,
     signed_return: false,
     expiry_min_secs: 60,
     expiry_max_secs: 7 * 24 * 3600,
