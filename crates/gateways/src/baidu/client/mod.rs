@@ -180,8 +180,10 @@ impl Client {
         settings: &Settings,
         refund: &PlaceRefund,
     ) -> Result<RefundReport, CallError> {
+        // Whatever Baidu calls the order by now: one that was given back may be shown as cancelled.
         let found = self.find(settings, &refund.request_number).await?;
-        let (_, user_id) = paid_order(found, refund)?;
+        let found = found.ok_or_else(|| no_order("is not found"))?;
+        let user_id = found.user_id.ok_or_else(|| unreadable("userId"))?.0;
         let exchange = Exchange {
             operation: Operation::RefundQuery,
             name: "findOrderRefund",
@@ -318,8 +320,7 @@ fn paid_order(
     found: Option<FoundOrder>,
     refund: &PlaceRefund,
 ) -> Result<(String, String), CallError> {
-    let unknown = |what: &str| CallError::Unknown(format!("the paid order {what}"));
-    let found = found.ok_or_else(|| unknown("is not found"))?;
+    let found = found.ok_or_else(|| no_order("is not found"))?;
     let report = translate::order(&refund.request_number, &found).map_err(unreadable)?;
     match report.state {
         ReportedPayment::Paid { .. } => {}
@@ -327,11 +328,15 @@ fn paid_order(
         | ReportedPayment::Unpaid
         | ReportedPayment::Closed
         | ReportedPayment::Failed(_)
-        | ReportedPayment::NotFound => return Err(unknown("is told as not paid")),
+        | ReportedPayment::NotFound => return Err(no_order("is told as not paid")),
     }
     let order_id = found.order_id.ok_or_else(|| unreadable("orderId"))?;
     let user_id = found.user_id.ok_or_else(|| unreadable("userId"))?;
     Ok((order_id.0, user_id.0))
+}
+
+fn no_order(what: &str) -> CallError {
+    CallError::Unknown(format!("the paid order {what}"))
 }
 
 fn report(

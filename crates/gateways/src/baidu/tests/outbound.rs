@@ -397,3 +397,33 @@ async fn a_refund_is_found_by_our_number_or_by_baidus() {
     let refused = gateway.refund_to_merchant(&refund(), "1").await;
     assert!(matches!(refused, Err(CallError::Refused(_))));
 }
+
+/// Baidu may show an order as cancelled once all of it was given back.
+#[tokio::test]
+async fn a_refund_is_asked_about_whatever_baidu_calls_the_order() {
+    let all = json!([{"bizRefundBatchId": REFUND_NUMBER, "refundBatchId": 1, "refundStatus": 2}]);
+    let mut unreadable = found(7);
+    unreadable["totalMoney"] = json!("x");
+    unreadable["orderId"] = Value::Null;
+    for order in [found(-1), found(1), unreadable] {
+        let answers = vec![
+            ("findByTpOrderId", Some(ok(&order))),
+            ("findOrderRefund", Some(ok(&all))),
+        ];
+        let (gateway, _server) = answering(answers).await;
+        let told = gateway.query_refund(&refund()).await.unwrap();
+        assert!(matches!(told.state, ReportedRefund::Succeeded { .. }));
+    }
+    let mut nobodys = found(2);
+    nobodys["userId"] = Value::Null;
+    for answer in [ok(&nobodys), refusal(10002)] {
+        let (gateway, server) = answering(vec![
+            ("findByTpOrderId", Some(answer)),
+            ("findOrderRefund", Some(ok(&json!([])))),
+        ])
+        .await;
+        let outcome = gateway.query_refund(&refund()).await;
+        assert!(matches!(outcome, Err(CallError::Unknown(_))), "{outcome:?}");
+        assert_eq!(server.requests().len(), 2);
+    }
+}
