@@ -21,7 +21,7 @@ pub(super) enum TxnResult {
     Success,
     /// It was paid after its `payTimeout`.
     Late,
-    /// Not known yet: ask again.
+    /// Not known yet, or not taken now: ask again.
     Pending,
     /// It failed; before its `payTimeout` the payer may try again.
     Failed,
@@ -35,11 +35,11 @@ impl TxnResult {
         match code {
             "00" | "A6" => Self::Success,
             "42" => Self::Late,
-            "03" | "04" | "05" => Self::Pending,
-            "01" | "02" | "06" | "10" | "11" | "13" | "14" | "30" | "31" | "32" | "33" | "35"
-            | "36" | "38" | "39" | "40" | "41" | "43" | "44" | "45" | "46" | "60" | "61" | "62"
-            | "63" | "64" | "65" | "66" | "67" | "68" | "69" | "70" | "71" | "72" | "73" | "74"
-            | "75" | "76" | "77" | "78" | "79" | "80" | "82" => Self::Failed,
+            "02" | "03" | "04" | "05" | "06" | "39" => Self::Pending,
+            "01" | "10" | "11" | "13" | "14" | "30" | "31" | "32" | "33" | "35" | "36" | "38"
+            | "40" | "41" | "43" | "44" | "45" | "46" | "60" | "61" | "62" | "63" | "64" | "65"
+            | "66" | "67" | "68" | "69" | "70" | "71" | "72" | "73" | "74" | "75" | "76" | "77"
+            | "78" | "79" | "80" | "82" => Self::Failed,
             // 12 (a repeat), 34 and 37 (about the question), 98 (files) and 99 (unspecific) decide
             // nothing either.
             _ => Self::Unrecognised,
@@ -93,10 +93,11 @@ fn payment(form: &Form, result: TxnResult) -> Result<Option<PaymentReport>, Tran
     }))
 }
 
-/// The refund's own numbers; the paid order's is what we let UnionPay carry along in `reqReserved`.
+/// The refund's own numbers; the paid order's is what we let UnionPay carry along in `reqReserved`. Only a
+/// payment can be late: a refund that is told so is not understood.
 fn refund(form: &Form, result: TxnResult) -> Result<Option<RefundReport>, TranslateError> {
     let state = match result {
-        TxnResult::Success | TxnResult::Late => ReportedRefund::Succeeded {
+        TxnResult::Success => ReportedRefund::Succeeded {
             amount: Some(amount(form)?),
             refunded_total: None,
             refunded_at: trace_time(form),
@@ -105,7 +106,7 @@ fn refund(form: &Form, result: TxnResult) -> Result<Option<RefundReport>, Transl
             ReportedRefund::Failed(failed(form, field::RESP_CODE, field::RESP_MSG))
         }
         TxnResult::Pending => ReportedRefund::Processing,
-        TxnResult::Unrecognised => return Ok(None),
+        TxnResult::Late | TxnResult::Unrecognised => return Ok(None),
     };
     Ok(Some(RefundReport {
         request_number: required(form, field::REQ_RESERVED)?.to_owned(),
@@ -216,7 +217,7 @@ mod answers {
     ) -> Result<RefundReport, CallError> {
         let code = answer.get(field::ORIG_RESP_CODE).unwrap_or_default();
         let state = match TxnResult::parse(code) {
-            TxnResult::Success | TxnResult::Late => ReportedRefund::Succeeded {
+            TxnResult::Success => ReportedRefund::Succeeded {
                 amount: Some(amount(answer).map_err(|error| lacks(&error))?),
                 refunded_total: None,
                 refunded_at: trace_time(answer),
@@ -225,7 +226,7 @@ mod answers {
             TxnResult::Failed => {
                 ReportedRefund::Failed(failed(answer, field::ORIG_RESP_CODE, field::ORIG_RESP_MSG))
             }
-            TxnResult::Unrecognised => return Err(unrecognised(code)),
+            TxnResult::Late | TxnResult::Unrecognised => return Err(unrecognised(code)),
         };
         Ok(RefundReport {
             request_number: refund.request_number.clone(),

@@ -80,7 +80,7 @@ fn every_result_of_a_transaction_has_its_meaning() {
     for code in ["00", "A6"] {
         assert_eq!(TxnResult::parse(code), TxnResult::Success);
     }
-    for code in ["03", "04", "05"] {
+    for code in ["02", "03", "04", "05", "06", "39"] {
         assert_eq!(TxnResult::parse(code), TxnResult::Pending);
     }
     assert_eq!(TxnResult::parse("42"), TxnResult::Late);

@@ -325,12 +325,15 @@ fn a_refund_is_told_by_its_own_number_and_the_orders_that_it_carries() {
         },
     };
     assert_eq!(refund, expected);
-    assert_eq!(of("04").refund.unwrap().state, ReportedRefund::Processing);
+    for code in ["02", "03", "04", "05", "06", "39"] {
+        assert_eq!(of(code).refund.unwrap().state, ReportedRefund::Processing);
+    }
     assert!(matches!(
         of("45").refund.unwrap().state,
         ReportedRefund::Failed(reason) if reason.code == "45"
     ));
     assert_eq!(of("ZZ").refund, None, "an unlisted code decides nothing");
+    assert_eq!(of("42").refund, None, "only a payment can be late");
 }
 
 #[test]

@@ -278,10 +278,19 @@ async fn a_refunds_query_tells_its_outcome() {
     assert!(
         matches!(done, ReportedRefund::Succeeded { amount: Some(it), .. } if it.amount_minor() == 99)
     );
-    assert_eq!(
-        of(&[("origRespCode", "05")]).await,
-        Ok(ReportedRefund::Processing)
-    );
+    for code in ["02", "05", "06", "39"] {
+        assert_eq!(
+            of(&[("origRespCode", code)]).await,
+            Ok(ReportedRefund::Processing)
+        );
+    }
+    // Only a payment can be late.
+    let late = [
+        ("origRespCode", "42"),
+        ("txnAmt", "99"),
+        ("currencyCode", "156"),
+    ];
+    assert!(matches!(of(&late).await, Err(CallError::Unknown(_))));
     assert!(matches!(
         of(&[("origRespCode", "36")]).await,
         Ok(ReportedRefund::Failed(reason)) if reason.code == "36"
