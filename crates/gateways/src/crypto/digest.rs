@@ -1,8 +1,8 @@
-//! MD5 and HMAC-SHA256, the signatures of older protocols, the CRC-32 that another one signs, and the
-//! comparison that leaks nothing.
+//! MD5 and HMAC-SHA256, the signatures of older protocols, the CRC-32 that another one signs, the SHA-256 that
+//! tells two messages apart, and the comparison that leaks nothing.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use aws_lc_rs::hmac;
+use aws_lc_rs::{digest, hmac};
 use crc::{CRC_32_ISO_HDLC, Crc};
 use md5::{Digest, Md5};
 
@@ -17,6 +17,11 @@ pub fn crc32(message: &[u8]) -> u32 {
 /// MD5 in lower-case hex. Only where a gateway's protocol leaves no choice.
 pub fn md5_hex(message: &[u8]) -> String {
     hex::encode(Md5::digest(message))
+}
+
+/// SHA-256 in lower-case hex.
+pub fn sha256_hex(message: &[u8]) -> String {
+    hex::encode(digest::digest(&digest::SHA256, message))
 }
 
 /// HMAC-SHA256 in lower-case hex.

@@ -2,7 +2,8 @@
 //! the certificates are settings.
 //!
 //! What is signed is a CRC-32 of the body. It finds every accident, but whoever has seen one delivery can write
-//! other bodies of the same CRC: what an event says of money is never believed, only asked about (`translate`).
+//! other bodies of the same CRC: what an event says of money is never believed, only asked about (`translate`), and
+//! an event is known by its id and a digest of its body, so that no other body takes its place in the inbox.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +13,7 @@ use http::HeaderMap;
 use super::config::Settings;
 use super::wire::EventHead;
 use crate::acknowledgement::{Acknowledgement, Outcome};
-use crate::crypto::crc32;
+use crate::crypto::{crc32, sha256_hex};
 use crate::{RawCallback, Verified, VerifyError};
 
 const TRANSMISSION_ID: &str = "paypal-transmission-id";
@@ -26,7 +27,7 @@ const AUTH_VERSION: &str = "paypal-auth-version";
 const ALGORITHM: &str = "SHA256withRSA";
 /// The name in the certificate that signs.
 const SIGNER: &str = "messageverificationcerts.paypal.com";
-/// PayPal's limits (sheet §10.3), and one for an event's id.
+/// PayPal's limits (sheet §10.3), and one for an event's id and all other texts.
 const TRANSMISSION_ID_LENGTH_MAX: usize = 50;
 const SIGNATURE_LENGTH_MAX: usize = 500;
 const KEY_LENGTH_MAX: usize = 255;
@@ -75,7 +76,7 @@ pub(super) fn callback(
         (CERT_URL, url),
     ];
     Ok(Verified {
-        key: head.id,
+        key: format!("{}:{}", head.id, sha256_hex(callback.body)),
         kind: head.kind,
         headers: BTreeMap::from(kept.map(|(name, value)| (name.to_owned(), value.to_owned()))),
     })

@@ -10,11 +10,11 @@ use super::config::Settings;
 use super::sign::is_signed;
 use super::wire::{Message, field};
 use crate::acknowledgement::{Acknowledgement, Outcome};
-use crate::crypto::{OpenFailed, md5_hex, open_aes_256_ecb};
+use crate::crypto::{OpenFailed, md5_hex, open_aes_256_ecb, sha256_hex};
 use crate::{RawCallback, Verified, VerifyError};
 
-/// How long a notification's identity may be; genuine ones stay below 64.
-const KEY_LENGTH_MAX: usize = 128;
+/// How long a notification's identity may be; genuine ones stay below 64, or 128 with a digest.
+const KEY_LENGTH_MAX: usize = 192;
 
 /// Verifies a notice. Payment notices must be signed by a key of the account. A refund notice has no
 /// signature: that it opens with one only shows that its parts come from somebody who has it.
@@ -83,7 +83,10 @@ fn refund(settings: &Settings, sealed: &str) -> Result<(String, String), VerifyE
     let opened = open(settings, sealed).map_err(|_sealed_otherwise| VerifyError::BadSignature)?;
     let required = |name| opened.get(name).ok_or(VerifyError::Malformed(name));
     let status = required(field::REFUND_STATUS)?;
-    let key = format!("{}:{status}", required(field::REFUND_ID)?);
+    // Whoever has seen sealed blocks can put others together of them: what is said is a part of the identity,
+    // or such a notice would take the place of the genuine one.
+    let digest = sha256_hex(sealed.as_bytes());
+    let key = format!("{}:{status}:{digest}", required(field::REFUND_ID)?);
     Ok((refund_kind(&opened), key))
 }
 

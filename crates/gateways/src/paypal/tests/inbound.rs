@@ -108,9 +108,71 @@ fn a_verified_event_is_known_by_its_id() {
     let body = case["body"].as_str().unwrap().as_bytes();
     assert_eq!(crc32(body).to_string(), case["crc32_decimal"]);
     let verified = verify(&ROOM, &header_map(&pairs(case)), body).unwrap();
-    assert_eq!(verified.key, "WH-2WR32451HC0233532-67976317FL4543714");
+    let (id, digest) = verified.key.split_once(':').unwrap();
+    assert_eq!(id, "WH-2WR32451HC0233532-67976317FL4543714");
+    assert_eq!(digest.len(), 64);
+    assert_eq!(
+        verify(&ROOM, &header_map(&pairs(case)), body).unwrap().key,
+        verified.key
+    );
     assert_eq!(verified.kind, "PAYMENT.CAPTURE.COMPLETED");
     assert_eq!(verified.headers.len(), 4);
+}
+
+/// The signature covers a CRC-32 of the body: whoever has seen an event can write another body for it. That
+/// one must not keep the genuine event out of the inbox.
+#[test]
+fn an_event_of_the_same_id_and_checksum_but_another_body_is_another_event() {
+    let genuine: &[u8] = br#"{"id":"WH-1","event_type":"CUSTOMER.DISPUTE.CREATED","x":""}"#;
+    let forged = with_checksum_of(
+        br#"{"id":"WH-1","event_type":"CHECKOUT.ORDER.SAVED","x":""#,
+        genuine,
+    );
+    assert_eq!(crc32(&forged), crc32(genuine));
+    let headers = header_map(&signed(now(), genuine));
+    let told = verify(&ROOM, &headers, genuine).unwrap();
+    let lied = verify(&ROOM, &headers, &forged).unwrap();
+    assert_ne!(told.key, lied.key);
+}
+
+/// `start` with letters and an end that make it a body of the checksum of `genuine`: 64 letters of two kinds
+/// each, chosen so that the bits of the checksum fit.
+fn with_checksum_of(start: &[u8], genuine: &[u8]) -> Vec<u8> {
+    const LETTERS: usize = 64;
+    let body = |choice: &[bool]| -> Vec<u8> {
+        let letters = choice.iter().map(|is_b| if *is_b { b'b' } else { b'a' });
+        let mut body = start.to_vec();
+        body.extend(letters);
+        body.extend_from_slice(br#""}"#);
+        body
+    };
+    let plain = vec![false; LETTERS];
+    let base = crc32(&body(&plain));
+    // A checksum is linear: what one letter changes of it does not depend on the others.
+    let mut rows: Vec<(u32, u64)> = Vec::new();
+    for letter in 0..LETTERS {
+        let mut choice = plain.clone();
+        choice[letter] = true;
+        let (mut change, mut by) = (crc32(&body(&choice)) ^ base, 1_u64 << letter);
+        for (other, others) in &rows {
+            if change ^ other < change {
+                (change, by) = (change ^ other, by ^ others);
+            }
+        }
+        if change != 0 {
+            rows.push((change, by));
+            rows.sort_unstable_by(|one, two| two.cmp(one));
+        }
+    }
+    let (mut left, mut chosen) = (crc32(genuine) ^ base, 0_u64);
+    for (change, by) in &rows {
+        if left ^ change < left {
+            (left, chosen) = (left ^ change, chosen ^ by);
+        }
+    }
+    assert_eq!(left, 0, "the letters reach every checksum");
+    let choice: Vec<bool> = (0..LETTERS).map(|bit| (chosen >> bit) & 1 == 1).collect();
+    body(&choice)
 }
 
 #[test]

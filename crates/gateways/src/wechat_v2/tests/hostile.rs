@@ -93,3 +93,24 @@ fn bombs_in_a_refund_notice_are_refused_at_once() {
         assert_eq!(told, Err(TranslateError::Decrypt));
     }
 }
+
+/// Its blocks can be put together anew by whoever has seen some: that must not keep the genuine notice of the
+/// same refund out of the inbox.
+#[test]
+fn a_notice_of_the_same_refund_with_another_content_is_another_notice() {
+    let key = |number: &str| {
+        let opened = format!(
+            "<root><refund_id>R1</refund_id><refund_status>SUCCESS</refund_status>\
+             <out_refund_no>{number}</out_refund_no></root>"
+        );
+        let body = notice(opened.as_bytes());
+        let callback = RawCallback {
+            route: CallbackRoute::Refund,
+            headers: &HeaderMap::new(),
+            body: body.as_bytes(),
+        };
+        ROOM.verify(&callback).unwrap().key
+    };
+    assert_eq!(key("A"), key("A"));
+    assert_ne!(key("A"), key("B"));
+}
