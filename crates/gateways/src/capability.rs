@@ -2,6 +2,7 @@
 //! both read it.
 
 use kassa_core::channel::Method;
+use kassa_core::money::Currency;
 
 /// What one gateway can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,8 +15,11 @@ pub struct Capabilities {
     pub methods: &'static [MethodCapability],
     /// ISO 4217 codes of the currencies that it takes.
     pub currencies: &'static [&'static str],
-    /// Largest amount of one order, in minor units of its first currency; the smallest is 1.
+    /// Largest amount of one order, in minor units of its currency; the smallest is 1.
     pub amount_minor_max: i64,
+    /// The currencies that the gateway counts in other units than ours: ISO 4217 code and largest amount, in our
+    /// minor units.
+    pub amount_minor_max_of: &'static [(&'static str, i64)],
     /// Whether it posts callbacks about refunds on a route of their own.
     pub refund_callbacks: bool,
     /// Whether a refund that is submitted again under the same number and content is known to be the same
@@ -49,6 +53,16 @@ pub struct MethodCapability {
 }
 
 impl Capabilities {
+    /// Largest amount of one order in `currency`, in its minor units.
+    pub fn amount_max(&self, currency: Currency) -> i64 {
+        let of_its_own = self.amount_minor_max_of.iter();
+        of_its_own
+            .filter(|(code, _)| *code == currency.code())
+            .map(|(_, minor)| *minor)
+            .next()
+            .unwrap_or(self.amount_minor_max)
+    }
+
     /// The capability for `method`, if the gateway has it.
     pub fn method(&self, method: Method) -> Option<&'static MethodCapability> {
         self.methods

@@ -73,6 +73,10 @@ fn every_room_is_complete_and_limits_make_sense() {
         let capabilities = registry::capabilities(*gateway);
         assert!(!capabilities.methods.is_empty() && !capabilities.currencies.is_empty());
         assert!(capabilities.amount_minor_max > 0);
+        for (code, minor) in capabilities.amount_minor_max_of {
+            assert!(capabilities.currencies.contains(code) && *minor > 0);
+            assert_eq!(capabilities.amount_max(code.parse().unwrap()), *minor);
+        }
         assert!(capabilities.expiry_min_secs < capabilities.expiry_max_secs);
         assert!(!registry::secret_fields(*gateway).is_empty());
         for method in capabilities.methods {
@@ -157,7 +161,7 @@ fn section(text: &mut String, gateway: GatewayName, capabilities: &Capabilities)
         capabilities.currencies.join(", ")
     )
     .unwrap();
-    writeln!(text, "| amount | 1 to {} |", capabilities.amount_minor_max).unwrap();
+    writeln!(text, "| amount | {} |", amounts(capabilities)).unwrap();
     writeln!(
         text,
         "| time to expiry | {} s to {} s |",
@@ -213,6 +217,14 @@ fn section(text: &mut String, gateway: GatewayName, capabilities: &Capabilities)
         )
         .unwrap();
     }
+}
+
+fn amounts(capabilities: &Capabilities) -> String {
+    let mut text = format!("1 to {}", capabilities.amount_minor_max);
+    for (code, minor) in capabilities.amount_minor_max_of {
+        write!(text, "; to {minor} {code}").unwrap();
+    }
+    text
 }
 
 fn yes(flag: bool) -> &'static str {

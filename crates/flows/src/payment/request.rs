@@ -354,7 +354,7 @@ fn capability_violations(draft: &Draft<'_>, channel: Channel) -> Vec<FieldViolat
                 "amount.currency_code",
                 format!("{channel} takes {}", capabilities.currencies.join(", ")),
             ));
-        } else if amount.amount_minor() > capabilities.amount_minor_max {
+        } else if amount.amount_minor() > capabilities.amount_max(amount.currency()) {
             found.push(FieldViolation::new(
                 "amount.amount",
                 format!("is more than {channel} takes in one payment"),

@@ -71,6 +71,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     ],
     currencies: &["CNY"],
     amount_minor_max: 10_000_000_000,
+    amount_minor_max_of: &[],
     refund_to_merchant: false,
     refund_callbacks: false,
     is_refund_repeatable: true,

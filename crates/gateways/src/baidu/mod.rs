@@ -45,6 +45,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     }],
     currencies: &["CNY"],
     amount_minor_max: 2_147_483_647,
+    amount_minor_max_of: &[],
     refund_to_merchant: false,
     refund_callbacks: true,
     // UNVERIFIED whether a repeated `bizRefundBatchId` is the same refund (sheet §9).

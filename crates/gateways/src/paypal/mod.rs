@@ -51,6 +51,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
         "NOK", "NZD", "PHP", "PLN", "SEK", "SGD", "THB", "TWD", "BRL", "CNY", "INR", "MYR",
     ],
     amount_minor_max: 99_999_999_999_999_999,
+    amount_minor_max_of: &[("JPY", 999_999_999_999_999)],
     refund_to_merchant: false,
     refund_callbacks: false,
     is_refund_repeatable: true,

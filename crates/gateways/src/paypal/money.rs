@@ -9,6 +9,8 @@ use super::wire::Amount;
 const ZERO_DECIMALS: &[&str] = &["HUF", "JPY", "TWD"];
 /// Decimals of all others. There is no currency of three.
 const DECIMALS: u32 = 2;
+/// The largest amount has so many digits before its point, whatever the currency (sheet §3).
+const WHOLE_DIGITS_MAX: usize = 15;
 /// The longest amount (sheet §3).
 const LENGTH_MAX: usize = 32;
 
@@ -35,9 +37,14 @@ fn decimals(currency: Currency) -> Result<u32, NotWritten> {
 pub(super) fn to_wire(amount: Money) -> Result<Amount, NotWritten> {
     let currency = amount.currency();
     let text = amount.to_decimal_string();
+    let value = with_decimals(&text, decimals(currency)?).ok_or(NotWritten)?;
+    let whole = value.split('.').next().unwrap_or_default();
+    if whole.len() > WHOLE_DIGITS_MAX {
+        return Err(NotWritten);
+    }
     Ok(Amount {
         currency_code: currency.code().to_owned(),
-        value: with_decimals(&text, decimals(currency)?).ok_or(NotWritten)?,
+        value,
     })
 }
 

@@ -64,6 +64,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
         "XPF", "ZAR",
     ],
     amount_minor_max: 99_999_999,
+    amount_minor_max_of: &[("ISK", 999_999)],
     refund_to_merchant: false,
     refund_callbacks: false,
     is_refund_repeatable: true,

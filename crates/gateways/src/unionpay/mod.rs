@@ -72,6 +72,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     ],
     currencies: &["CNY"],
     amount_minor_max: 999_999_999_999,
+    amount_minor_max_of: &[],
     refund_to_merchant: false,
     refund_callbacks: true,
     is_refund_repeatable: true,

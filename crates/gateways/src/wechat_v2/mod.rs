@@ -70,6 +70,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     ],
     currencies: &["CNY"],
     amount_minor_max: 2_147_483_647,
+    amount_minor_max_of: &[],
     refund_to_merchant: false,
     refund_callbacks: true,
     is_refund_repeatable: true,

@@ -65,6 +65,27 @@ fn the_currencies_are_those_of_the_sheet() {
 }
 
 #[test]
+fn the_largest_amount_of_every_currency_has_fifteen_digits_before_its_point() {
+    for code in CAPABILITIES.currencies {
+        let currency = currency(code);
+        let max = CAPABILITIES.amount_max(currency);
+        let whole = if currency.exponent() == 0 {
+            max
+        } else {
+            max / 100
+        };
+        assert_eq!(whole, 999_999_999_999_999, "{code}");
+    }
+    let written = |code: &str, minor| to_wire(Money::try_new(minor, currency(code)).unwrap());
+    let value = |code: &str, minor| written(code, minor).unwrap().value;
+    assert_eq!(value("USD", 99_999_999_999_999_999), "999999999999999.99");
+    assert_eq!(value("HUF", 99_999_999_999_999_900), "999999999999999");
+    assert_eq!(value("JPY", 999_999_999_999_999), "999999999999999");
+    assert!(written("JPY", 1_000_000_000_000_000).is_err());
+    assert!(written("USD", 100_000_000_000_000_000).is_err());
+}
+
+#[test]
 fn amounts_are_compared_as_numbers_and_what_is_none_is_refused() {
     for (code, value, minor) in [
         ("USD", "10.9", 1090),

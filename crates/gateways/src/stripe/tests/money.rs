@@ -51,6 +51,26 @@ fn the_decimals_are_those_of_the_sheet() {
     }
 }
 
+/// Stripe counts digits of its own units: what is offered to callers is never more than it takes.
+#[test]
+fn the_largest_amount_of_every_currency_has_eight_digits_at_most() {
+    for code in CAPABILITIES.currencies {
+        let max = CAPABILITIES.amount_max(currency(code));
+        // The largest that Stripe counts, below what is offered; one unit more would be too much.
+        let told = (max - 99..=max)
+            .rev()
+            .find_map(|minor| to_wire(Money::try_new(minor, currency(code)).unwrap()).ok());
+        assert!(told.is_some_and(|wire| wire <= 99_999_999), "{code}");
+        let above = (max + 1..=max + 100)
+            .filter_map(|minor| to_wire(Money::try_new(minor, currency(code)).unwrap()).ok())
+            .find(|wire| *wire > 99_999_999);
+        assert_eq!(above, None, "{code}");
+    }
+    let isk = |minor| to_wire(Money::try_new(minor, currency("ISK")).unwrap()).ok();
+    assert_eq!(isk(999_999), Some(99_999_900));
+    assert_eq!(isk(1_000_000), None);
+}
+
 #[test]
 fn a_currency_that_stripe_contradicts_itself_about_is_not_taken() {
     assert!(!CAPABILITIES.currencies.contains(&"UGX"));

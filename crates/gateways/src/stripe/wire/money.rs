@@ -16,6 +16,10 @@ const WHOLE_IN_HUNDREDTHS: &[&str] = &["ISK", UGX];
 /// alike. The special rule is followed here, and the currency is not among those that the room takes.
 const UGX: &str = "UGX";
 
+/// The largest number that Stripe takes of most currencies: eight digits of its own units. It takes more of a
+/// few, which is not made use of.
+const WIRE_MAX: i64 = 99_999_999;
+
 /// An amount that Stripe does not count so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("stripe does not count such an amount of this currency")]
@@ -50,7 +54,7 @@ pub(in crate::stripe) fn to_wire(amount: Money) -> Result<i64, NotCounted> {
     let minor = amount.amount_minor();
     let (ours, theirs) = (amount.currency().exponent(), exponent(code));
     let wire = scaled(minor, ours, theirs).ok_or(NotCounted)?;
-    if is_whole(code, wire) {
+    if wire <= WIRE_MAX && is_whole(code, wire) {
         Ok(wire)
     } else {
         Err(NotCounted)
