@@ -123,6 +123,7 @@ fn read_wechat(given: &v1::WechatV3Settings) -> Settings {
         secrets: secrets([
             ("merchant_private_key", &given.merchant_private_key),
             ("apiv3_key", &given.apiv3_key),
+            ("apiv3_key_previous", &given.apiv3_key_previous),
         ]),
     }
 }
@@ -237,6 +238,8 @@ fn read_paypal(given: &v1::PaypalSettings) -> Settings {
     put(&mut public, "merchant_id", &given.merchant_id);
     put(&mut public, "client_id", &given.client_id);
     put(&mut public, "webhook_id", &given.webhook_id);
+    let previous = &given.webhook_id_previous;
+    put(&mut public, "webhook_id_previous", previous);
     if !given.certificates.is_empty() {
         let certificates = given.certificates.iter();
         let certificates = certificates.map(|it| json!({"url": it.url, "pem": it.pem}));
@@ -290,6 +293,7 @@ fn write_wechat(public: &Value) -> v1::WechatV3Settings {
         merchant_serial_no: text(public, "merchant_serial_no"),
         merchant_private_key: String::new(),
         apiv3_key: String::new(),
+        apiv3_key_previous: String::new(),
         platform_certificates: keys(public, "platform_certificates", "serial"),
         public_keys: keys(public, "public_keys", "id"),
         api_backup_base_url: text(public, "api_backup_base_url"),
@@ -361,6 +365,7 @@ fn write_paypal(public: &Value) -> v1::PaypalSettings {
         client_id: text(public, "client_id"),
         client_secret: String::new(),
         webhook_id: text(public, "webhook_id"),
+        webhook_id_previous: text(public, "webhook_id_previous"),
         certificates: list(public, "certificates")
             .map(|it| v1::PaypalCertificate {
                 url: text(it, "url"),

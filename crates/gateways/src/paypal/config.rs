@@ -7,6 +7,7 @@
 //! | `merchant_id` | the account that is paid: 13 letters and digits |
 //! | `client_id` | of the REST app |
 //! | `webhook_id` | PayPal's number of the registered webhook: a part of what is signed |
+//! | `webhook_id_previous` | the one before it, while PayPal may repeat events to it (three days); may be left out |
 //! | `certificates` | what PayPal signs webhooks with: `url` as `PAYPAL-CERT-URL` names it, and the `pem` from there |
 //! | `intermediate_certs`, `root_certs` | the chain of those certificates (PEM), several at once while it changes |
 //! | `brand_name` | shown to the payer; may be left out |
@@ -70,7 +71,8 @@ pub(super) struct Settings {
     pub(super) merchant_id: String,
     pub(super) client_id: String,
     pub(super) client_secret: Secret,
-    pub(super) webhook_id: String,
+    /// The newest first; events to each of them verify.
+    pub(super) webhook_ids: Vec<String>,
     pub(super) certificates: Vec<SigningCertificate>,
     pub(super) chain: Chain,
     pub(super) brand_name: Option<String>,
@@ -87,7 +89,8 @@ impl Settings {
         let client_secret = reader.secret("client_secret", |text| {
             credential(text).map(|text| Secret::new(text.to_owned()))
         });
-        let webhook_id = reader.parsed("webhook_id", webhook_id);
+        let newest = reader.parsed("webhook_id", webhook_id);
+        let previous = webhook_id_previous(&mut reader);
         let certificates = certificates(&mut reader, environment);
         let chain = chain(&mut reader);
         let brand_name = brand_name(&mut reader);
@@ -97,7 +100,7 @@ impl Settings {
             merchant_id,
             client_id,
             client_secret,
-            webhook_id,
+            newest,
             chain,
         ) {
             (
@@ -105,14 +108,14 @@ impl Settings {
                 Some(merchant_id),
                 Some(client_id),
                 Some(client_secret),
-                Some(webhook_id),
+                Some(newest),
                 Some(chain),
             ) if problems.is_empty() => Ok(Self {
                 api_base_url,
                 merchant_id,
                 client_id,
                 client_secret,
-                webhook_id,
+                webhook_ids: [newest].into_iter().chain(previous).collect(),
                 certificates,
                 chain,
                 brand_name,
@@ -242,6 +245,15 @@ fn credential(text: &str) -> Result<&str, &'static str> {
     is_credential
         .then_some(text)
         .ok_or("a text without blanks and colons")
+}
+
+fn webhook_id_previous(reader: &mut FieldReader<'_>) -> Option<String> {
+    const FIELD: &str = "webhook_id_previous";
+    let id = webhook_id(reader.optional_text(FIELD)?);
+    if let Err(expected) = id {
+        reader.problem(FIELD, expected);
+    }
+    id.ok()
 }
 
 fn webhook_id(text: &str) -> Result<String, &'static str> {

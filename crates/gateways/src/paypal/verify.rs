@@ -54,12 +54,12 @@ pub(super) fn callback(
     }
     let at = DateTime::parse_from_rfc3339(time)
         .map_err(|_not_a_time| VerifyError::Malformed(TRANSMISSION_TIME))?;
-    let message = format!(
-        "{id}|{time}|{}|{}",
-        settings.webhook_id,
-        crc32(callback.body)
-    );
-    check(settings, url, &message, signature, now)?;
+    let checksum = crc32(callback.body);
+    let webhooks = settings.webhook_ids.iter();
+    let messages: Vec<String> = webhooks
+        .map(|webhook| format!("{id}|{time}|{webhook}|{checksum}"))
+        .collect();
+    check(settings, url, &messages, signature, now)?;
     let (age, ahead) = (now.signed_duration_since(at), at.signed_duration_since(now));
     if age > AGE_MAX || ahead > AHEAD_MAX {
         return Err(VerifyError::OutsideWindow);
@@ -83,11 +83,11 @@ pub(super) fn callback(
 }
 
 /// Whether a certificate that is known by this address, issued as the settings say and to PayPal's signer,
-/// signed the message.
+/// signed one of the messages.
 fn check(
     settings: &Settings,
     url: &str,
-    message: &str,
+    messages: &[String],
     signature: &str,
     now: DateTime<Utc>,
 ) -> Result<(), VerifyError> {
@@ -100,7 +100,8 @@ fn check(
             continue;
         }
         is_known = true;
-        if leaf.key.verify_sha256(message.as_bytes(), signature) {
+        let is_signed = |it: &String| leaf.key.verify_sha256(it.as_bytes(), signature);
+        if messages.iter().any(is_signed) {
             return Ok(());
         }
     }

@@ -11,6 +11,7 @@
 //! | `h5_app_name`, `h5_app_url` | of the site that sends payers to H5; may be left out |
 //! | `merchant_private_key` (secret) | our key: PEM, or one line of base64 |
 //! | `apiv3_key` (secret) | 32 letters and digits |
+//! | `apiv3_key_previous` (secret) | still opens what was sealed with it while notifications of that time may come; may be left out |
 //!
 //! Both kinds of WeChat's keys may be there at once, as they are while an account changes over; at
 //! least one is needed. Callbacks and answers name their key, and only that one is tried.
@@ -25,7 +26,7 @@ use crate::config::{AccountConfig, ConfigError, FieldReader, gateway_url, list_t
 use crate::crypto::{Certificate, RsaPrivateKey, RsaPublicKey};
 
 /// The settings that are secrets.
-pub const SECRET_FIELDS: &[&str] = &["merchant_private_key", "apiv3_key"];
+pub const SECRET_FIELDS: &[&str] = &["merchant_private_key", "apiv3_key", "apiv3_key_previous"];
 
 /// How many keys of WeChat's an account may hold at once, of each kind.
 const KEYS_MAX: usize = 8;
@@ -54,7 +55,8 @@ pub(super) struct Settings {
     pub(super) h5_app_name: Option<String>,
     pub(super) h5_app_url: Option<String>,
     pub(super) merchant_private_key: RsaPrivateKey,
-    pub(super) apiv3_key: Secret,
+    /// The newest first; all open.
+    pub(super) apiv3_keys: Vec<Secret>,
 }
 
 impl Settings {
@@ -69,7 +71,8 @@ impl Settings {
         let h5_app_name = reader.optional_text("h5_app_name").map(str::to_owned);
         let h5_app_url = reader.optional_text("h5_app_url").map(str::to_owned);
         let merchant_private_key = reader.secret("merchant_private_key", RsaPrivateKey::try_parse);
-        let apiv3_key = reader.secret("apiv3_key", apiv3_key);
+        let current = reader.secret("apiv3_key", apiv3_key);
+        let previous = reader.optional_secret("apiv3_key_previous", apiv3_key);
         let (platform_keys, public_key_id) =
             platform_keys(&mut reader, merchant_private_key.as_ref());
 
@@ -80,7 +83,7 @@ impl Settings {
             appid,
             merchant_serial_no,
             merchant_private_key,
-            apiv3_key,
+            current,
         ) {
             (
                 Some(api_base_url),
@@ -88,7 +91,7 @@ impl Settings {
                 Some(appid),
                 Some(merchant_serial_no),
                 Some(merchant_private_key),
-                Some(apiv3_key),
+                Some(current),
             ) if problems.is_empty() => Ok(Self {
                 api_base_url,
                 api_backup_base_url,
@@ -100,7 +103,7 @@ impl Settings {
                 h5_app_name,
                 h5_app_url,
                 merchant_private_key,
-                apiv3_key,
+                apiv3_keys: [current].into_iter().chain(previous).collect(),
             }),
             _ => Err(ConfigError { problems }),
         }

@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use kassa_core::Secret;
 use kassa_core::money::{Currency, Money};
 use kassa_core::notification::{
     GatewayReason, Notification, PaymentReport, RefundReport, ReportedPayment, ReportedRefund,
@@ -92,7 +93,7 @@ fn opened<T: DeserializeOwned>(settings: &Settings, sealed: &Sealed) -> Result<T
     serde_json::from_slice(&plain).map_err(|_other_shape| TranslateError::Field("resource"))
 }
 
-/// Opens what was sealed with the `APIv3` key.
+/// Opens what was sealed with the `APIv3` key of the account, or with the one before it.
 pub(super) fn open(settings: &Settings, sealed: &Sealed) -> Result<Vec<u8>, OpenFailed> {
     if sealed.algorithm != ALGORITHM {
         return Err(OpenFailed);
@@ -100,13 +101,15 @@ pub(super) fn open(settings: &Settings, sealed: &Sealed) -> Result<Vec<u8>, Open
     let ciphertext = STANDARD
         .decode(&sealed.ciphertext)
         .map_err(|_not_base64| OpenFailed)?;
-    let key = settings.apiv3_key.expose().as_bytes();
-    open_aes_256_gcm(
-        key,
-        sealed.nonce.as_bytes(),
-        sealed.associated_data.as_bytes(),
-        ciphertext,
-    )
+    let (nonce, data) = (sealed.nonce.as_bytes(), sealed.associated_data.as_bytes());
+    let open_with = |key: &Secret| {
+        open_aes_256_gcm(key.expose().as_bytes(), nonce, data, ciphertext.clone()).ok()
+    };
+    settings
+        .apiv3_keys
+        .iter()
+        .find_map(open_with)
+        .ok_or(OpenFailed)
 }
 
 /// What WeChat says about an order; the error names the field that is missing or unreadable.

@@ -175,6 +175,20 @@ fn with_checksum_of(start: &[u8], genuine: &[u8]) -> Vec<u8> {
     body(&choice)
 }
 
+/// A webhook that was registered anew has another id; PayPal goes on repeating what it owes to the old one.
+#[test]
+fn an_event_to_the_webhook_before_verifies_and_one_to_a_strangers_does_not() {
+    let body = br#"{"id":"WH-1","event_type":"PAYMENT.CAPTURE.COMPLETED"}"#;
+    let headers = header_map(&signed(now(), body));
+    let mut moved = settings(BASE);
+    let before = moved["webhook_id"].take();
+    moved["webhook_id"] = json!("WH1NEW");
+    let without = verify(&open(moved.clone()), &headers, body);
+    assert_eq!(without, Err(VerifyError::BadSignature));
+    moved["webhook_id_previous"] = before;
+    assert!(verify(&open(moved), &headers, body).is_ok());
+}
+
 #[test]
 fn every_single_altered_byte_of_body_and_signed_headers_is_refused() {
     let case = named(&SIGNED, "/cases", "ok_small_crc");

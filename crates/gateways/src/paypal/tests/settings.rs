@@ -23,6 +23,7 @@ fn every_bad_field_is_named_at_once_and_no_value_is_shown() {
         "merchant_id": "O0O0O0O0O0O0O",
         "client_id": "a:b",
         "webhook_id": "not one!",
+        "webhook_id_previous": "nor this!",
         "certificates": [{"url": "https://evil.example/v1/notifications/certs/C", "pem": "x"}],
         "intermediate_certs": ["nothing"],
         "brand_name": "",
@@ -53,6 +54,7 @@ fn every_bad_field_is_named_at_once_and_no_value_is_shown() {
             "secrets",
             "settings",
             "webhook_id",
+            "webhook_id_previous",
         ]
     );
     let shown = format!("{error} {error:?}");

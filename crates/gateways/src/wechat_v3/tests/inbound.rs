@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use chrono::DateTime;
 use http::{HeaderMap, HeaderValue};
+use kassa_core::Secret;
 use kassa_core::channel::GatewayName;
 use kassa_core::money::{Currency, Money};
 use kassa_core::notification::{CallbackRoute, ReportedPayment, ReportedRefund};
@@ -14,7 +15,7 @@ use super::super::WechatV3;
 use super::super::translate::{payment_report, refund_report};
 use super::super::verify;
 use super::super::wire::Sealed;
-use super::{BASE, NOW, headers, open, settings, vectors};
+use super::{BASE, NOW, account, deps, headers, open, settings, vectors};
 use crate::china_time::parse_rfc3339;
 use crate::testing::{list, named, notification, text};
 use crate::{Gateway, Outcome, RawCallback, TranslateError, Translated, Verified, VerifyError};
@@ -103,6 +104,26 @@ fn every_notification_vector_verifies_and_opens_to_its_plaintext() {
             case["name"]
         );
     }
+}
+
+/// WeChat seals with the new key from the moment it is set; what it tells again was sealed before.
+#[test]
+fn the_apiv3_key_before_opens_and_a_strangers_does_not() {
+    let mut config = account(settings(BASE));
+    let current = config.secrets.remove("apiv3_key").unwrap();
+    let fresh = Secret::new("vutsrqponmlkjihgfedcba9876543210".to_owned());
+    config.secrets.insert("apiv3_key".to_owned(), fresh);
+    let told = notification(GatewayName::WechatV3, body(case("payment_success")));
+    let without = WechatV3::try_new(&config, &deps(NOW)).unwrap();
+    assert_eq!(without.translate(&told), Err(TranslateError::Decrypt));
+    config
+        .secrets
+        .insert("apiv3_key_previous".to_owned(), current.clone());
+    let with = WechatV3::try_new(&config, &deps(NOW)).unwrap();
+    let translated = with.translate(&told).unwrap();
+    assert!(translated.payment.is_some());
+    assert_eq!(GATEWAY.translate(&told), Ok(translated));
+    assert!(!format!("{with:?}").contains(current.expose().as_str()));
 }
 
 #[test]
@@ -319,13 +340,13 @@ fn another_merchant_or_app_is_named_as_foreign() {
 #[test]
 fn a_sealed_part_that_does_not_open_is_an_error() {
     let notice = body(case("payment_success"));
-    let mut config = super::account(settings(BASE));
+    let mut config = account(settings(BASE));
     let other =
         named(&VECTORS, "/own/notification_negative", "wrong_apiv3_key")["apiv3_key"].as_str();
     config
         .secrets
         .insert("apiv3_key".to_owned(), other.unwrap().to_owned().into());
-    let gateway = WechatV3::try_new(&config, &super::deps(RECEIVED)).unwrap();
+    let gateway = WechatV3::try_new(&config, &deps(RECEIVED)).unwrap();
     let refused = gateway.translate(&notification(GatewayName::WechatV3, notice));
     assert_eq!(refused, Err(TranslateError::Decrypt));
 

@@ -55,6 +55,10 @@ fn every_bad_field_is_named_at_once() {
     config
         .secrets
         .insert("apiv3_key".to_owned(), Secret::new("short".to_owned()));
+    config.secrets.insert(
+        "apiv3_key_previous".to_owned(),
+        Secret::new("old".to_owned()),
+    );
     config.secrets.remove("merchant_private_key");
     let error = WechatV3::try_new(&config, &deps(NOW)).unwrap_err();
     let fields: Vec<_> = error.problems.iter().map(|problem| problem.field).collect();
@@ -69,6 +73,7 @@ fn every_bad_field_is_named_at_once() {
             "h5_app_name",
             "merchant_private_key",
             "apiv3_key",
+            "apiv3_key_previous",
             "platform_certificates",
             "platform_certificates",
             "public_keys",
