@@ -109,7 +109,7 @@ impl WechatV3 {
     /// the `APIv3` key could have sealed that one.
     ///
     /// # Errors
-    /// [`CallError`]; accounts that have public keys only get `RESOURCE_NOT_EXISTS`.
+    /// [`CallError`]; refused without a call for accounts that have a public key.
     #[cfg(feature = "client")]
     pub async fn download_certificates(
         &self,

@@ -21,16 +21,17 @@ use url::Url;
 use super::config::Settings;
 use super::failure::{Operation, Verdict, verdict};
 use super::sign::{Stamp, authorization};
+use super::translate;
 use super::wire::{
     ApplyAbnormalRefund, CloseOrder, CreateRefund, Refund, RefundAmount, Transaction,
 };
-use super::{translate, verify};
 use crate::crypto::nonce;
 use crate::error::unsupported;
 use crate::http::{Answer, Call, HttpClient, HttpError};
 use crate::registry::Deps;
 use crate::{CallError, Closed, PlaceRefund};
 
+use certificates::Downloaded;
 pub use certificates::PlatformCertificate;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -60,6 +61,7 @@ pub(in crate::wechat_v3) struct Client {
     clock: Clock,
     ids: IdSource,
     http: HttpClient,
+    downloaded: Downloaded,
 }
 
 impl Client {
@@ -68,6 +70,7 @@ impl Client {
             clock: deps.clock.clone(),
             ids: deps.ids.clone(),
             http: deps.http.clone(),
+            downloaded: Downloaded::default(),
         }
     }
 
@@ -223,13 +226,7 @@ impl Client {
                 &answer.body,
             )));
         }
-        verify::signed(
-            &settings.platform_keys,
-            &answer.headers,
-            &answer.body,
-            self.clock.now(),
-        )
-        .map_err(|error| CallError::Unknown(error.to_string()))?;
+        self.believe(settings, &answer).await?;
         Ok(Ok(answer.body))
     }
 

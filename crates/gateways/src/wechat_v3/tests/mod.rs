@@ -1,5 +1,6 @@
 //! Tests of the room: vectors, config, translation and calls against a loopback gateway.
 
+mod certificates;
 mod failure;
 mod hostile;
 mod inbound;

@@ -19,7 +19,7 @@ const NUMBER: &str = "T20260101000000000001";
 const REFUND_NUMBER: &str = "R20260101000000000001";
 
 /// An answer as WeChat gives it, signed at `timestamp`.
-fn answer_at(status: u16, body: &str, timestamp: i64) -> Vec<u8> {
+pub(super) fn answer_at(status: u16, body: &str, timestamp: i64) -> Vec<u8> {
     let vectors = vectors();
     let mode = "/own/platform_certificate_mode";
     let key = text(&vectors, &format!("{mode}/test_private_key_pkcs8_pem"));
@@ -37,11 +37,11 @@ fn answer_at(status: u16, body: &str, timestamp: i64) -> Vec<u8> {
     http_response(status, &headers, body.as_bytes())
 }
 
-fn answer(status: u16, body: &str) -> Vec<u8> {
+pub(super) fn answer(status: u16, body: &str) -> Vec<u8> {
     answer_at(status, body, NOW)
 }
 
-fn refusal(status: u16, code: &str) -> Vec<u8> {
+pub(super) fn refusal(status: u16, code: &str) -> Vec<u8> {
     http_response(
         status,
         &[],
@@ -69,7 +69,7 @@ fn order(method: Method) -> PlaceOrder {
     }
 }
 
-fn placed_order() -> PlacedOrder {
+pub(super) fn placed_order() -> PlacedOrder {
     PlacedOrder {
         request_number: NUMBER.to_owned(),
         method: Method::Qr,
@@ -413,65 +413,4 @@ async fn the_backup_host_is_asked_only_if_nothing_reached_the_first() {
         1,
         "an unsure call is not repeated elsewhere"
     );
-}
-
-fn certificates_response(case: &Value) -> Vec<u8> {
-    let headers: Vec<(&str, &str)> = case["headers"]
-        .as_object()
-        .unwrap()
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_str().unwrap()))
-        .collect();
-    http_response(200, &headers, case["body"].as_str().unwrap().as_bytes())
-}
-
-#[tokio::test]
-async fn delivered_certificates_verify_their_own_answer() {
-    let vectors = vectors();
-    let case = &vectors["own"]["certificates_download"];
-    let server = Loopback::start({
-        let response = certificates_response(case);
-        move |_request| Some(response.clone())
-    })
-    .await;
-    let mut no_certificate_yet = settings(&server.url(""));
-    no_certificate_yet["platform_certificates"] = json!([]);
-    let certificates = open(no_certificate_yet, NOW)
-        .download_certificates()
-        .await
-        .unwrap();
-    assert_eq!(server.requests()[0].target, "/v3/certificates");
-    let expected = case["expect"].as_object().unwrap();
-    assert_eq!(certificates.len(), expected.len());
-    for (serial, pem) in expected {
-        assert_eq!(certificates[serial].pem, pem.as_str().unwrap());
-        assert!(certificates[serial].effective_at < certificates[serial].expires_at);
-    }
-}
-
-#[tokio::test]
-async fn certificates_that_do_not_verify_or_open_are_not_taken() {
-    let vectors = vectors();
-    let case = &vectors["own"]["certificates_download"];
-    let good = String::from_utf8(certificates_response(case)).unwrap();
-    let resigned = good.replace("2031-01-01T00:00:00+08:00", "2032-01-01T00:00:00+08:00");
-    assert_ne!(good, resigned);
-    let (gateway, _server) = answering(Some(resigned.into_bytes())).await;
-    assert!(matches!(
-        gateway.download_certificates().await,
-        Err(CallError::Unknown(_))
-    ));
-
-    let other = text(&vectors, "/official_go_sdk/certificates_download/body");
-    let (gateway, _server) = answering(Some(answer(200, other))).await;
-    assert!(matches!(
-        gateway.download_certificates().await,
-        Err(CallError::Misconfigured(_))
-    ));
-
-    let (gateway, _server) = answering(Some(refusal(404, "RESOURCE_NOT_EXISTS"))).await;
-    assert!(matches!(
-        gateway.download_certificates().await,
-        Err(CallError::Refused(_))
-    ));
 }
