@@ -136,6 +136,17 @@ fn each_kind_of_callback_has_its_key_and_its_acknowledgement() {
     }
 }
 
+/// Baidu would give the payer's money back at once; Kassa opens an anomaly and decides itself.
+#[test]
+fn no_callback_is_answered_as_a_wrong_order() {
+    assert!(VECTORS["acks"]["pay_error_order"]["data"]["isErrorOrder"] == 1);
+    for outcome in [Outcome::Accepted, Outcome::Refused, Outcome::NotKept] {
+        let told: Value = serde_json::from_str(GATEWAY.acknowledge(outcome).body).unwrap();
+        assert_ne!(told, VECTORS["acks"]["pay_error_order"]);
+        assert_eq!(told.pointer("/data/isErrorOrder"), None);
+    }
+}
+
 #[test]
 fn a_refund_that_nobody_asked_for_here_stays_undecided_unless_the_account_says_otherwise() {
     let undecided = reply(&GATEWAY, body("refund_audit"));
