@@ -9,14 +9,16 @@ use http::HeaderMap;
 use kassa_core::channel::GatewayName;
 use kassa_core::notification::CallbackRoute;
 use proptest::prelude::*;
+use serde_json::Value;
 
 use super::super::WechatV2;
-use super::{APPID, BASE, MCH_ID, api_key, open, settings};
+use super::{APPID, BASE, MCH_ID, api_key, open, settings, vectors};
 use crate::crypto::md5_hex;
-use crate::testing::notification;
+use crate::testing::{notification, text};
 use crate::{Gateway, RawCallback, TranslateError, Translated, VerifyError};
 
 static ROOM: LazyLock<WechatV2> = LazyLock::new(|| open(settings(BASE)));
+static VECTORS: LazyLock<Value> = LazyLock::new(vectors);
 
 /// A notice that holds this, sealed as WeChat seals.
 fn notice(plain: &[u8]) -> String {
@@ -70,6 +72,28 @@ proptest! {
         );
         let (_, told) = read(&notice(plain.as_bytes()));
         if let Ok(told) = told {
+            prop_assert_eq!(told.payment, None);
+            prop_assert!(told.refund.is_none() || told.refund_is_hint);
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_altered_bytes_of_what_a_genuine_refund_notice_opens_to_are_more_than_a_hint(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+        end in any::<prop::sample::Index>(),
+        is_cut in any::<bool>(),
+    ) {
+        let mut plain = text(&VECTORS, "/refund_notification/plaintext").as_bytes().to_vec();
+        for (position, byte) in changes {
+            let index = position.index(plain.len());
+            plain[index] = byte;
+        }
+        if is_cut {
+            plain.truncate(end.index(plain.len()));
+        }
+        if let (_, Ok(told)) = read(&notice(&plain)) {
             prop_assert_eq!(told.payment, None);
             prop_assert!(told.refund.is_none() || told.refund_is_hint);
         }
