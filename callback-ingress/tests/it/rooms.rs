@@ -7,7 +7,9 @@ use kassa_core::notification::CallbackRoute;
 use serde_json::Value;
 
 use crate::support::TestIngress;
-use crate::support::alter::{another_letter, another_value, means_the_same, refuses_alterations};
+use crate::support::alter::{
+    another_letter, another_value, means_the_same, refuses_alterations, without_empty,
+};
 use crate::support::client::Answer;
 use crate::support::queue::Mode;
 use crate::support::rooms::{self, BAIDU, Room, WECHAT_V2, wechat_v2_refund};
@@ -26,8 +28,42 @@ fn words((status, body): (u16, &str)) -> (u16, String) {
     (status, body.to_owned())
 }
 
-fn is_acknowledged(room: Room) -> impl Fn(&Answer) -> bool {
-    move |answer| said(answer) == words(room.accepted)
+/// Whether the gateway would take this answer to this callback for a yes.
+fn is_acknowledged(room: Room, callback: &Callback) -> impl Fn(&Answer) -> bool {
+    let is_apart = is_answered_apart(room, callback);
+    move |answer| {
+        if !is_apart {
+            return said(answer) == words(room.accepted);
+        }
+        let told: Value = serde_json::from_slice(&answer.body).expect("JSON");
+        answer.status == 200 && told["errno"] == 0
+    }
+}
+
+/// All that are genuine and signed. WeChat Pay v2 encrypts its refund notices block by block and signs nothing,
+/// so a byte of one may be altered unseen: such a notice is only a reason to ask, and has a test of its own.
+fn signed(room: Room) -> Vec<Callback> {
+    let is_unsigned = |callback: &Callback| {
+        room.gateway == GatewayName::WechatV2 && callback.path.ends_with("/refund")
+    };
+    let mut all = room.callbacks();
+    all.retain(|callback| callback.is_genuine && !is_unsigned(callback));
+    all
+}
+
+/// What is signed is what a form says, not how it is written, and in one of Baidu's two readings no empty field.
+fn says_the_same(room: Room, callback: &Callback, body: &[u8]) -> bool {
+    match room.gateway {
+        GatewayName::Baidu if callback.name == "pay_empty_dropped" => {
+            means_the_same(&without_empty(body), &without_empty(&callback.body))
+        }
+        GatewayName::Baidu | GatewayName::Unionpay => means_the_same(body, &callback.body),
+        GatewayName::Alipay
+        | GatewayName::WechatV3
+        | GatewayName::WechatV2
+        | GatewayName::Stripe
+        | GatewayName::Paypal => false,
+    }
 }
 
 /// Baidu's callbacks about refunds are answered with more than that they were taken.
@@ -65,36 +101,45 @@ async fn every_vector_is_kept_or_refused_and_answered_in_the_gateways_words() {
 #[tokio::test]
 async fn a_body_with_an_altered_byte_is_refused() {
     for room in rooms::all() {
-        let original = room.genuine();
-        let body = original.body.clone();
-        let is_form = matches!(room.gateway, GatewayName::Baidu | GatewayName::Unionpay);
-        refuses_alterations(
-            &original,
-            is_acknowledged(room),
-            |callback, position, change| {
-                another_value(&mut callback.body, position, change);
-                // What is signed is what a form says, not how it is written.
-                if is_form && means_the_same(&callback.body, &body) {
-                    callback.body.clone_from(&body);
-                }
-            },
-        )
-        .await;
+        for original in signed(room) {
+            refuses_alterations(
+                &original,
+                is_acknowledged(room, &original),
+                |callback, position, change| {
+                    another_value(&mut callback.body, position, change);
+                    if says_the_same(room, &original, &callback.body) {
+                        callback.body.clone_from(&original.body);
+                    }
+                },
+            )
+            .await;
+        }
     }
+}
+
+/// While a secret changes, Stripe signs with the old one too: that one may be anything.
+fn has_one_signature(callback: &Callback) -> bool {
+    let of_stripe = callback
+        .headers
+        .iter()
+        .find(|(name, _)| name == "stripe-signature");
+    of_stripe.is_none_or(|(_, value)| value.matches("v1=").count() == 1)
 }
 
 #[tokio::test]
 async fn an_altered_signed_header_is_refused() {
     for room in rooms::all() {
-        for name in room.signed_headers {
-            refuses_alterations(
-                &room.genuine(),
-                is_acknowledged(room),
-                |callback, position, change| {
-                    another_letter(callback.header_mut(name), position, change);
-                },
-            )
-            .await;
+        for original in signed(room).into_iter().filter(has_one_signature) {
+            for name in room.signed_headers {
+                refuses_alterations(
+                    &original,
+                    is_acknowledged(room, &original),
+                    |callback, position, change| {
+                        another_letter(callback.header_mut(name), position, change);
+                    },
+                )
+                .await;
+            }
         }
     }
 }
@@ -103,18 +148,19 @@ async fn an_altered_signed_header_is_refused() {
 async fn a_missing_or_doubled_signed_header_is_refused_in_the_gateways_words() {
     let ingress = TestIngress::start().await;
     for room in rooms::all() {
-        for name in room.signed_headers {
-            let genuine = room.genuine();
-            let is_it = |header: &(String, String)| header.0.eq_ignore_ascii_case(name);
-            let mut missing = genuine.clone();
-            missing.headers.retain(|header| !is_it(header));
-            let mut doubled = genuine.clone();
-            let again = doubled.headers.iter().find(|header| is_it(header)).cloned();
-            doubled.headers.extend(again);
-            assert_eq!(doubled.headers.len(), missing.headers.len() + 2, "{name}");
-            for callback in [missing, doubled] {
-                let answer = post(&ingress, &callback).await;
-                assert_eq!(said(&answer), words(room.refused), "{name}");
+        for genuine in signed(room) {
+            for name in room.signed_headers {
+                let is_it = |header: &(String, String)| header.0.eq_ignore_ascii_case(name);
+                let mut missing = genuine.clone();
+                missing.headers.retain(|header| !is_it(header));
+                let mut doubled = genuine.clone();
+                let again = doubled.headers.iter().find(|header| is_it(header)).cloned();
+                doubled.headers.extend(again);
+                assert_eq!(doubled.headers.len(), missing.headers.len() + 2, "{name}");
+                for callback in [missing, doubled] {
+                    let answer = post(&ingress, &callback).await;
+                    assert_eq!(said(&answer), words(room.refused), "{name}");
+                }
             }
         }
     }

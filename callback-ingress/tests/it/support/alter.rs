@@ -67,3 +67,11 @@ pub(crate) fn means_the_same(a: &[u8], b: &[u8]) -> bool {
     };
     read(a) == read(b)
 }
+
+/// A form without its empty fields.
+pub(crate) fn without_empty(body: &[u8]) -> Vec<u8> {
+    let pairs = form_urlencoded::parse(body).filter(|(_, value)| !value.is_empty());
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    form.extend_pairs(pairs);
+    form.finish().into_bytes()
+}
