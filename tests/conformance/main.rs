@@ -11,6 +11,9 @@
 //! `proofs.toml` says what is proven by what; `docs/gateways.md` shows it. A script that proves less
 //! or more than the table says fails the suite, and so does an operation that nothing proves.
 //!
+//! No package knows Baidu or UnionPay: there the software is OpenSSL's command line, which makes and judges what
+//! they and their merchants sign (`kit/command_line.py`).
+//!
 //! `scripts/test conformance` installs the software and runs this; plain `cargo test` leaves it out.
 
 #![expect(clippy::expect_used, reason = "tests")]
@@ -78,6 +81,11 @@ async fn wechat_v2_is_what_other_software_takes_it_for() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn baidu_is_what_other_software_takes_it_for() {
     Box::pin(conforms(GatewayName::Baidu)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn unionpay_is_what_other_software_takes_it_for() {
+    Box::pin(conforms(GatewayName::Unionpay)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -26,7 +26,11 @@ def _tell(line):
 
 
 def version(package):
-    _tell({"version": installed(package)})
+    version_is(installed(package))
+
+
+def version_is(number):
+    _tell({"version": number})
 
 
 def settled(payment, status="PAID_SUCCESS"):
