@@ -192,7 +192,8 @@ fn refund(
     given: &Params,
 ) -> Result<Value, Refusal> {
     let batch = number(given, "bizRefundBatchId")?;
-    let is_about = text(given, "orderId") == order.gateway_trade_no
+    let is_about = text(given, "tpOrderId") == order.out_trade_no
+        && text(given, "orderId") == order.gateway_trade_no
         && text(given, "userId") == order.payer
         && !text(given, "refundReason").is_empty()
         && ["1", "2", "3"].contains(&text(given, "refundType"))
@@ -200,7 +201,10 @@ fn refund(
     if !is_about {
         return Err(PARAMETER);
     }
-    let amount_minor = fen(given, "applyRefundMoney").unwrap_or(order.total_minor);
+    let amount_minor = match given.get("applyRefundMoney") {
+        Some(_) => fen(given, "applyRefundMoney").ok_or(PARAMETER)?,
+        None => order.total_minor,
+    };
     let key = order.key();
     if let Some(existing) = state.refund(&RefundKey::new(&key, batch)) {
         return if existing.amount_minor == amount_minor {

@@ -93,13 +93,17 @@ async fn order_information_is_checked_as_the_cashier_would() {
         let refused = bed.control.present_baidu(&altered).unwrap_err().to_string();
         assert!(refused.contains(expected), "{name}: {refused}");
     }
-    let long = order_info(&bed, &"T".repeat(33), "100");
-    assert!(bed.control.present_baidu(&long).is_err());
+    for number in ["", "T-1", "T 1", &"T".repeat(33)] {
+        let bad = order_info(&bed, number, "100");
+        let refused = bed.control.present_baidu(&bad).unwrap_err().to_string();
+        assert!(refused.contains("10001"), "{number}: {refused}");
+    }
     assert!(bed.control.orders().is_empty());
     assert_eq!(bed.control.present_baidu(&good).unwrap(), "T1");
     assert_eq!(bed.control.present_baidu(&good).unwrap(), "T1");
     let other = bed.control.present_baidu(&order_info(&bed, "T1", "101"));
-    assert!(other.is_err(), "a number is bound to its amount");
+    let refused = other.unwrap_err().to_string();
+    assert!(refused.contains("10001"), "a number is bound to its amount");
     let url = format!(
         "{}/payer/baidu/order?{}",
         bed.sandbox.base_url(),
@@ -225,4 +229,74 @@ async fn refunds_are_bound_to_their_numbers_and_told_without_an_amount() {
         after["data"][0]["refundBatchId"]
     );
     assert!(!told.contains_key("applyRefundMoney"));
+}
+
+#[tokio::test]
+async fn missing_long_and_malformed_fields_of_a_refund_are_refused_by_baidus_own_codes() {
+    let bed = Bed::start().await;
+    bed.control
+        .present_baidu(&order_info(&bed, "T1", "100"))
+        .unwrap();
+    bed.control.pay("T1").unwrap();
+    let found = call(&bed, "findByTpOrderId", &[("tpOrderId", "T1")]).await;
+    let (order_id, user_id) = (
+        found["data"]["orderId"].to_string(),
+        found["data"]["userId"].to_string(),
+    );
+    let whole = params(&[
+        ("applyRefundMoney", "30"),
+        ("bizRefundBatchId", "R1"),
+        ("isSkipAudit", "1"),
+        ("orderId", &order_id),
+        ("refundReason", "测试"),
+        ("refundType", "2"),
+        ("tpOrderId", "T1"),
+        ("userId", &user_id),
+        ("pmAppKey", &merchant(&bed).app_key),
+    ]);
+    let token = token(&bed, &merchant(&bed).client_secret).await.unwrap();
+    let ask = async |given: Params| {
+        let told = call_with(&bed, "applyOrderRefund", &token, &given).await;
+        told["errno"].clone()
+    };
+    for (name, expected) in [
+        ("bizRefundBatchId", 10_001),
+        ("isSkipAudit", 10_001),
+        ("orderId", 10_001),
+        ("refundReason", 10_001),
+        ("refundType", 10_001),
+        ("tpOrderId", 10_001),
+        ("userId", 10_001),
+        ("pmAppKey", 10_002),
+    ] {
+        let mut missing = whole.clone();
+        missing.remove(name);
+        assert_eq!(ask(missing).await, expected, "{name}");
+        let mut empty = whole.clone();
+        empty.insert(name.to_owned(), String::new());
+        assert_eq!(ask(empty).await, expected, "{name}");
+    }
+    let long = "9".repeat(33);
+    for (name, value, expected) in [
+        ("bizRefundBatchId", long.as_str(), 10_001),
+        ("tpOrderId", &long, 10_001),
+        ("tpOrderId", "T2", 10_002),
+        ("orderId", &long, 10_001),
+        ("userId", &long, 10_001),
+        ("refundType", "4", 10_001),
+        ("isSkipAudit", "2", 10_001),
+        ("applyRefundMoney", "", 10_001),
+        ("applyRefundMoney", "0", 10_001),
+        ("applyRefundMoney", "-30", 10_001),
+        ("applyRefundMoney", "0.30", 10_001),
+        ("applyRefundMoney", &long, 10_001),
+        ("applyRefundMoney", "101", 10_001),
+    ] {
+        let mut bad = whole.clone();
+        bad.insert(name.to_owned(), value.to_owned());
+        assert_eq!(ask(bad).await, expected, "{name}={value}");
+    }
+    assert!(bed.control.refunds().is_empty());
+    assert_eq!(ask(whole).await, 0);
+    assert_eq!(bed.control.refunds()[0].amount_minor, 30);
 }

@@ -264,7 +264,7 @@ async fn the_same_request_id_brings_the_same_order_and_none_for_another_amount()
 }
 
 #[tokio::test]
-async fn a_wrong_secret_and_a_token_that_is_over_or_of_another_are_refused() {
+async fn a_wrong_secret_and_a_token_that_is_over_or_of_somebody_else_are_refused() {
     let bed = bed().await;
     let (id, secret) = (&paypal(&bed).client_id, &paypal(&bed).client_secret);
     let wrong = ask_token(&bed, id, "wrong", "client_credentials").await;
@@ -337,6 +337,94 @@ async fn missing_long_and_malformed_fields_are_refused_in_paypals_words() {
     let id = "x".repeat(109);
     let refused = client.post(ORDERS, &id, &order("10.99", "USD")).await;
     assert_eq!(refused.outcome(), "400 INVALID_STRING_MAX_LENGTH");
+}
+
+#[tokio::test]
+async fn missing_long_and_malformed_fields_of_a_refund_are_refused_in_paypals_words() {
+    let bed = bed().await;
+    let client = Client::new(&bed).await;
+    let (_, path) = captured(&client).await;
+    let of = format!("{path}/refund");
+    let whole = json!({
+        "amount": {"currency_code": "USD", "value": "5.00"},
+        "custom_id": "R1",
+        "invoice_id": "R1",
+        "note_to_payer": "sorry",
+    });
+    for (pointer, length) in [
+        ("custom_id", 127),
+        ("invoice_id", 127),
+        ("note_to_payer", 255),
+    ] {
+        let long = json!("长".repeat(length + 1));
+        for (value, expected) in [
+            (long, "400 INVALID_STRING_MAX_LENGTH"),
+            (json!(""), "400 INVALID_STRING_MIN_LENGTH"),
+            (json!(7), "400 INVALID_PARAMETER_SYNTAX"),
+        ] {
+            let mut body = whole.clone();
+            body[pointer] = value;
+            assert_eq!(
+                client.post(&of, "a", &body).await.outcome(),
+                expected,
+                "{pointer}"
+            );
+        }
+    }
+    for (amount, expected) in [
+        (json!({"value": "5.00"}), "400 MISSING_REQUIRED_PARAMETER"),
+        (
+            json!({"currency_code": "USD"}),
+            "400 MISSING_REQUIRED_PARAMETER",
+        ),
+        (
+            json!({"currency_code": "USD", "value": "5.001"}),
+            "422 DECIMAL_PRECISION",
+        ),
+        (
+            json!({"currency_code": "USD", "value": "0"}),
+            "422 CANNOT_BE_ZERO_OR_NEGATIVE",
+        ),
+        (
+            json!({"currency_code": "KWD", "value": "5.00"}),
+            "422 INVALID_CURRENCY_CODE",
+        ),
+    ] {
+        let mut body = whole.clone();
+        body["amount"] = amount;
+        assert_eq!(
+            client.post(&of, "a", &body).await.outcome(),
+            expected,
+            "{body}"
+        );
+    }
+    let id = "x".repeat(109);
+    let refused = client.post(&of, &id, &whole).await;
+    assert_eq!(refused.outcome(), "400 INVALID_STRING_MAX_LENGTH");
+    assert!(bed.control.refunds().is_empty());
+
+    let mut longest = whole;
+    longest["note_to_payer"] = json!("长".repeat(255));
+    assert_eq!(client.post(&of, "rf-R1", &longest).await.status, 201);
+}
+
+/// UNVERIFIED word, as for orders; that the money does not move twice is what counts.
+#[tokio::test]
+async fn a_refunds_request_id_is_bound_to_its_amount() {
+    let bed = bed().await;
+    let client = Client::new(&bed).await;
+    let (_, path) = captured(&client).await;
+    let of = format!("{path}/refund");
+    let part = |value: &str| json!({"amount": {"currency_code": "USD", "value": value}});
+    assert_eq!(client.post(&of, "rf-R1", &part("5.00")).await.status, 201);
+    for value in ["5.01", "1.00"] {
+        let other = client.post(&of, "rf-R1", &part(value)).await;
+        assert_eq!(other.outcome(), "422 DUPLICATE_REQUEST_ID");
+    }
+    let all = client.post(&of, "rf-R1", &json!({})).await;
+    assert_eq!(all.outcome(), "422 DUPLICATE_REQUEST_ID");
+    let made = bed.control.refunds();
+    assert_eq!((made.len(), made[0].amount_minor), (1, 500));
 }
 
 #[tokio::test]

@@ -20,6 +20,10 @@ const METADATA_TEXT_MAX: usize = 500;
 const IDEMPOTENCY_KEY_MAX: usize = 255;
 /// Digits of an amount.
 const AMOUNT_MAX: i64 = 99_999_999;
+/// Counted in thousandths, of which the last has to be 0 (sheet §3).
+const THREE_DECIMALS: [&str; 5] = ["bhd", "jod", "kwd", "omr", "tnd"];
+/// Counted in hundredths, which have to be 00 (sheet §3).
+const WHOLE_IN_HUNDREDTHS: [&str; 2] = ["isk", "ugx"];
 /// The smallest charge, of currencies counted in hundredths (sheet §3: USD, EUR).
 const AMOUNT_MIN: i64 = 50;
 
@@ -125,6 +129,22 @@ fn integer(fields: &Fields, name: &str) -> Result<i64, Refusal> {
     })
 }
 
+/// The zeros at the end that some currencies need; `field` is where the number stands.
+pub(super) fn zeros(wire: i64, currency: &str, field: &str) -> Result<(), Refusal> {
+    let step = if THREE_DECIMALS.contains(&currency) {
+        10
+    } else if WHOLE_IN_HUNDREDTHS.contains(&currency) {
+        100
+    } else {
+        1
+    };
+    if wire.checked_rem(step) == Some(0) {
+        return Ok(());
+    }
+    let message = format!("Invalid amount: must be divisible by {step} in {currency}");
+    Err(Refusal::invalid(&message).about(field))
+}
+
 /// Amount and currency: lower case, within Stripe's digits.
 fn amount(fields: &Fields, amount: &str, currency: &str) -> Result<(i64, String), Refusal> {
     let code = required(fields, currency)?;
@@ -143,6 +163,7 @@ fn amount(fields: &Fields, amount: &str, currency: &str) -> Result<(i64, String)
             Refusal::coded("amount_too_small", "Amount must be at least 50 cents").about(amount),
         );
     }
+    zeros(wire, code, amount)?;
     Ok((wire, code.to_owned()))
 }
 

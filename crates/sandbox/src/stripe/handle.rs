@@ -250,6 +250,9 @@ fn refund(shared: &Arc<Shared>, state: &mut State, asked: &Asked<'_>) -> Result<
         );
         return Err(Refusal::coded("charge_already_refunded", &message));
     }
+    if let Some(amount) = amount {
+        check::zeros(amount, object::currency(&order), "amount")?;
+    }
     let form: Map<String, Value> = asked
         .fields
         .iter()

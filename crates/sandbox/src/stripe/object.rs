@@ -15,7 +15,8 @@ pub(super) fn intent_id(order: &Order) -> &str {
     id.unwrap_or_default()
 }
 
-fn currency(order: &Order) -> &str {
+/// In lower case.
+pub(super) fn currency(order: &Order) -> &str {
     let code = order.content.get("currency").and_then(Value::as_str);
     code.unwrap_or_default()
 }

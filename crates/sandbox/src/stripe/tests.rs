@@ -259,6 +259,148 @@ async fn a_wrong_key_a_missing_field_and_a_long_one_are_refused_in_stripes_words
     }
 }
 
+const INTENTS: &str = "/v1/payment_intents";
+const REFUNDS: &str = "/v1/refunds";
+
+fn intent<'a>(amount: &'a str, currency: &'a str) -> Vec<(&'a str, &'a str)> {
+    vec![
+        ("amount", amount),
+        ("currency", currency),
+        ("automatic_payment_methods[enabled]", "true"),
+        ("metadata[transaction_id]", NUMBER),
+    ]
+}
+
+/// Stripe's number of an intent that the payer paid.
+async fn paid_intent(bed: &Bed, amount: &str, currency: &str) -> String {
+    let placed = post(bed, INTENTS, "", &intent(amount, currency)).await.body;
+    let id = placed["id"].as_str().unwrap().to_owned();
+    bed.control.pay(&id).unwrap();
+    id
+}
+
+/// A form with one field taken out, and put in again unless it is empty.
+fn changed<'a>(
+    base: &[(&'a str, &'a str)],
+    field: &'a str,
+    value: &'a str,
+) -> Vec<(&'a str, &'a str)> {
+    let mut fields = base.to_vec();
+    fields.retain(|(name, _)| *name != field);
+    if !value.is_empty() {
+        fields.push((field, value));
+    }
+    fields
+}
+
+#[tokio::test]
+async fn a_key_is_bound_to_its_amount_for_intents_and_refunds_too() {
+    let bed = bed().await;
+    let first = post(&bed, INTENTS, "pay:1", &intent("1099", "usd")).await;
+    let other = post(&bed, INTENTS, "pay:1", &intent("1100", "usd")).await;
+    assert_eq!(other.outcome(), "400 idempotency_error");
+    let id = first.body["id"].as_str().unwrap().to_owned();
+    bed.control.pay(&id).unwrap();
+    let refund = async |amount: &str| {
+        let fields = [("payment_intent", id.as_str()), ("amount", amount)];
+        post(&bed, REFUNDS, "refund:R1", &fields).await
+    };
+    let first = refund("500").await;
+    let again = refund("500").await;
+    assert_eq!((first.is_replayed, again.is_replayed), (false, true));
+    assert_eq!(first.body, again.body);
+    assert_eq!(refund("400").await.outcome(), "400 idempotency_error");
+    let made: Vec<_> = bed.control.refunds();
+    assert_eq!(made.len(), 1);
+    assert_eq!(made[0].amount_minor, 500);
+}
+
+#[tokio::test]
+async fn missing_long_and_malformed_fields_of_intents_and_refunds_are_refused_in_stripes_words() {
+    let bed = bed().await;
+    let (text, name) = ("x".repeat(501), format!("metadata[{}]", "x".repeat(41)));
+    let invalid = "400 invalid_request_error";
+    let whole = intent("1099", "usd");
+    for (field, value, expected) in [
+        ("amount", "", "400 parameter_missing"),
+        ("amount", "10.99", "400 parameter_invalid_integer"),
+        ("amount", "-1", "400 amount_too_small"),
+        ("amount", "49", "400 amount_too_small"),
+        ("amount", "100000000", "400 amount_too_large"),
+        ("currency", "", "400 parameter_missing"),
+        ("currency", "USD", invalid),
+        ("metadata[transaction_id]", &text, invalid),
+        (&name, "x", invalid),
+        ("payment_method_types[0]", "card", "400 parameter_unknown"),
+    ] {
+        let refused = post(&bed, INTENTS, "", &changed(&whole, field, value)).await;
+        assert_eq!(refused.outcome(), expected, "{field}");
+    }
+    let key = "k".repeat(256);
+    let refused = post(&bed, INTENTS, &key, &whole).await;
+    assert_eq!(refused.outcome(), invalid);
+    assert!(bed.control.orders().is_empty());
+
+    let id = paid_intent(&bed, "1099", "usd").await;
+    let whole = [("payment_intent", id.as_str()), ("amount", "500")];
+    let unknown = format!("pi_{text}");
+    for (field, value, expected) in [
+        ("payment_intent", "", "400 parameter_missing"),
+        ("payment_intent", &unknown, "404 resource_missing"),
+        ("amount", "5.00", "400 parameter_invalid_integer"),
+        ("amount", "-1", invalid),
+        ("amount", "0", invalid),
+        ("reason", "because", invalid),
+        ("metadata[refund_id]", &text, invalid),
+        (&name, "x", invalid),
+        ("currency", "usd", "400 parameter_unknown"),
+    ] {
+        let refused = post(&bed, REFUNDS, "", &changed(&whole, field, value)).await;
+        assert_eq!(refused.outcome(), expected, "{field}={value}");
+    }
+    let refused = post(&bed, REFUNDS, &key, &whole).await;
+    assert_eq!(refused.outcome(), invalid);
+    assert!(bed.control.refunds().is_empty());
+}
+
+/// Three decimals end in 0, ISK in 00.
+#[tokio::test]
+async fn amounts_end_in_the_zeros_that_their_currency_needs() {
+    let bed = bed().await;
+    let invalid = "400 invalid_request_error";
+    for (amount, currency, expected) in [
+        ("1230", "kwd", "200"),
+        ("1234", "kwd", invalid),
+        ("1231", "bhd", invalid),
+        ("500", "isk", "200"),
+        ("550", "isk", invalid),
+        ("501", "jpy", "200"),
+        ("501", "usd", "200"),
+    ] {
+        let placed = post(&bed, INTENTS, "", &intent(amount, currency)).await;
+        assert_eq!(placed.outcome(), expected, "{amount} {currency}");
+        let mut fields = session("1099");
+        fields
+            .retain(|(name, _)| !name.ends_with("[currency]") && !name.ends_with("[unit_amount]"));
+        fields.push(("line_items[0][price_data][currency]", currency));
+        fields.push(("line_items[0][price_data][unit_amount]", amount));
+        let placed = post(&bed, SESSIONS, "", &fields).await;
+        assert_eq!(placed.outcome(), expected, "{amount} {currency}");
+    }
+    for (paid, currency, part, expected) in [
+        ("1230", "kwd", "10", "200"),
+        ("1230", "kwd", "15", invalid),
+        ("500", "isk", "100", "200"),
+        ("500", "isk", "50", invalid),
+        ("501", "jpy", "1", "200"),
+    ] {
+        let id = paid_intent(&bed, paid, currency).await;
+        let fields = [("payment_intent", id.as_str()), ("amount", part)];
+        let refunded = post(&bed, REFUNDS, "", &fields).await;
+        assert_eq!(refunded.outcome(), expected, "{part} {currency}");
+    }
+}
+
 #[tokio::test]
 async fn only_what_is_open_is_closed_and_time_closes_it_too() {
     let bed = bed().await;
