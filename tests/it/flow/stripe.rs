@@ -3,9 +3,11 @@
 
 use kassa_core::anomaly::AnomalyKind as Kind;
 use proto::v1::{
-    AnomalyKind, PaymentChannel, PaymentMethod, PaymentStatus, RefundStatus, ResolutionAction,
+    AnomalyKind, Money, PaymentChannel, PaymentMethod, PaymentStatus, RefundStatus,
+    ResolutionAction,
 };
 use sandbox::{CallFault, FaultRule, Operation, OrderState, RefundOutcome};
+use tests::business::refund_request;
 use tests::checks::Expected;
 use tests::event::kinds;
 use tests::{TestApp, Wish, money};
@@ -143,4 +145,40 @@ async fn a_dispute_waits_until_stripe_says_which_order_it_is_about() {
     app.settle().await;
     assert_eq!(app.anomalies_of(&created.id).await, [Kind::Dispute]);
     app.finish().await;
+}
+
+/// JPY has no decimals and KWD three, of which Stripe takes the last only as 0.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn currencies_without_decimals_and_with_three_are_paid_and_given_back() {
+    for (code, whole, counted, parts) in [
+        ("JPY", "1000", 1_000, ["300", "700"]),
+        ("KWD", "12.340", 12_340, ["2.340", "10.000"]),
+    ] {
+        let in_currency = |amount: &str| Money {
+            amount: amount.to_owned(),
+            currency_code: code.to_owned(),
+        };
+        for mut wish in [page("tea"), card("tea")] {
+            let app = TestApp::start().await;
+            wish.0.amount = Some(in_currency(whole));
+            let created = app.paid(&wish).await;
+            assert_eq!(app.order(&created.id).await.total_minor, counted);
+            let payment = app.payment(&created.id).await;
+            assert_eq!(payment.amount_refundable, Some(in_currency(whole)));
+            for (name, part) in ["first", "rest"].into_iter().zip(parts) {
+                let mut request = refund_request(&created.id, name, part);
+                request.amount = Some(in_currency(part));
+                let answer = app.shop.refunds().create_refund(request).await.unwrap();
+                let refund = answer.into_inner().refund.unwrap();
+                app.settle().await;
+                let settled = app.refund_of(&refund.refund_id).await;
+                assert_eq!(settled.status(), RefundStatus::Success, "{code} {name}");
+                assert_eq!(settled.amount_requested, Some(in_currency(part)));
+            }
+            let payment = app.payment(&created.id).await;
+            assert_eq!(payment.status(), PaymentStatus::RefundFull, "{code}");
+            assert_eq!(app.anomalies().await, []);
+            app.finish().await;
+        }
+    }
 }

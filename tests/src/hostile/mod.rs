@@ -112,8 +112,27 @@ impl Target {
                 meaning,
             });
         }
-        assert!(!target.genuine.is_empty(), "{}: no callbacks", target.code);
+        target.assert_complete();
         target
+    }
+
+    /// A callback of a payment is there, and of a refund where the gateway has a route for them.
+    fn assert_complete(&self) {
+        let has = |route: CallbackRoute, is_told: fn(&Translated) -> bool| {
+            let mut genuine = self.genuine.iter();
+            genuine.any(|it| it.posted.route == route && is_told(&it.meaning))
+        };
+        assert!(
+            has(CallbackRoute::Payment, |told| told.payment.is_some()),
+            "{}: no callback of a payment",
+            self.code
+        );
+        assert!(
+            !self.room.capabilities().refund_callbacks
+                || has(CallbackRoute::Refund, |told| told.refund.is_some()),
+            "{}: no callback of a refund",
+            self.code
+        );
     }
 
     /// Checks so many random cases of this seed.
