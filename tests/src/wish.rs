@@ -22,7 +22,11 @@ pub struct Wish(pub v1::CreatePaymentRequest);
 impl Wish {
     /// Anything that can be paid.
     pub fn new(channel: PaymentChannel, method: PaymentMethod, order: &str, amount: &str) -> Self {
-        let needs_openid = method == PaymentMethod::Jsapi;
+        let payer = match channel {
+            PaymentChannel::Alipay => Payer::BuyerId("2088102146225135".to_owned()),
+            _ => Payer::Openid("oTest-payer-openid-0000001".to_owned()),
+        };
+        let needs_payer = method == PaymentMethod::Jsapi;
         Self(v1::CreatePaymentRequest {
             request_id: order.to_owned(),
             business_order_id: order.to_owned(),
@@ -32,7 +36,7 @@ impl Wish {
             payment_method: method.into(),
             amount: Some(money(amount)),
             subject: "A pot of tea 一壶茶".to_owned(),
-            payer: needs_openid.then(|| Payer::Openid("oTest-payer-openid-0000001".to_owned())),
+            payer: needs_payer.then_some(payer),
             client_ip: "203.0.113.7".to_owned(),
             ..Default::default()
         })

@@ -298,6 +298,7 @@ fn cashier_request(prepay: &Info) -> Option<String> {
         }
         Info::Redirect(_)
         | Info::QrCode(_)
+        | Info::AlipayTrade(_)
         | Info::JsapiParameters(_)
         | Info::WechatAppParameters(_)
         | Info::BaiduOrder(_)

@@ -350,6 +350,7 @@ pub fn prepay(prepay: &PrepayInfo) -> v1::PrepayInfo {
         PrepayInfo::AppOrder { order_string } => {
             Info::AppParameters(v1::AppParameters { order_string })
         }
+        PrepayInfo::AlipayTrade { trade_no } => Info::AlipayTrade(v1::AlipayTrade { trade_no }),
         PrepayInfo::Jsapi {
             app_id,
             time_stamp,

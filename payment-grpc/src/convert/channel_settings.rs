@@ -75,6 +75,7 @@ fn read_alipay(given: &v1::AlipaySettings) -> Settings {
     put(&mut public, "app_cert", &given.app_cert);
     put(&mut public, "alipay_root_cert", &given.alipay_root_cert);
     put(&mut public, "qr_product_code", &given.qr_product_code);
+    put(&mut public, "op_app_id", &given.op_app_id);
     Settings {
         gateway: GatewayName::Alipay,
         public: Value::Object(public),
@@ -282,6 +283,7 @@ fn write_alipay(public: &Value) -> v1::AlipaySettings {
         alipay_certs: texts(public, "alipay_certs"),
         alipay_root_cert: text(public, "alipay_root_cert"),
         qr_product_code: text(public, "qr_product_code"),
+        op_app_id: text(public, "op_app_id"),
     }
 }
 

@@ -216,6 +216,15 @@ fn the_payer_is_the_one_that_belongs_to_the_channel() {
         missing.len() == 1 && missing[0].starts_with("openid: "),
         "{missing:?}"
     );
+    let inside_alipay = v1::PaymentMethod::Jsapi.into();
+    let missing = wrong(|request| request.payment_method = inside_alipay);
+    assert_eq!(missing, ["buyer_id: is required for JSAPI"]);
+    let mut request = good();
+    request.payment_method = inside_alipay;
+    request.payer = Some(Payer::BuyerId("2088102146225135".to_owned()));
+    let read = payment::create(&request).unwrap();
+    let payer = read.payer.map(|payer| payer.to_string());
+    assert_eq!(payer.as_deref(), Some("2088102146225135"));
 }
 
 const CODE: &str = "280123456789012345";
@@ -513,6 +522,7 @@ fn secrets_of_settings_go_in_and_never_come_out() {
         seller_id: "2088000000000000".to_owned(),
         app_private_key: "hunter2".to_owned(),
         alipay_public_keys: vec!["key".to_owned()],
+        op_app_id: "2021000000000001".to_owned(),
         ..Default::default()
     };
     let settings = Some(v1::channel_settings::Settings::Alipay(given.clone()));

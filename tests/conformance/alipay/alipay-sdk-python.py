@@ -10,6 +10,7 @@ from alipay.aop.api.AlipayClientConfig import AlipayClientConfig
 from alipay.aop.api.DefaultAlipayClient import DefaultAlipayClient
 from alipay.aop.api.request.AlipayTradeAppPayRequest import AlipayTradeAppPayRequest
 from alipay.aop.api.request.AlipayTradeCloseRequest import AlipayTradeCloseRequest
+from alipay.aop.api.request.AlipayTradeCreateRequest import AlipayTradeCreateRequest
 from alipay.aop.api.request.AlipayTradeFastpayRefundQueryRequest import AlipayTradeFastpayRefundQueryRequest
 from alipay.aop.api.request.AlipayTradePagePayRequest import AlipayTradePagePayRequest
 from alipay.aop.api.request.AlipayTradePrecreateRequest import AlipayTradePrecreateRequest
@@ -23,7 +24,7 @@ from pyasn1.codec.der import decoder, encoder
 from pyasn1.type import univ
 from rsa import PrivateKey, PublicKey
 from rsa.pem import load_pem
-from alipay_words import PUBLIC_KEY_MODE, SUBJECT, paid_notification, params_of
+from alipay_words import BUYER_ID, PUBLIC_KEY_MODE, SUBJECT, paid_notification, params_of
 
 ACCOUNT = GROUND["accounts"][PUBLIC_KEY_MODE]
 SETTINGS = ACCOUNT["settings"]
@@ -96,7 +97,7 @@ def filled(kind, content):
 def execute(kind, content):
     """One call; the SDK has verified the answer when it gives it."""
     made = filled(kind, content)
-    if kind is AlipayTradePrecreateRequest:
+    if kind in (AlipayTradePrecreateRequest, AlipayTradeCreateRequest):
         made.notify_url = GROUND["sink"]
     answer = json.loads(CLIENT.execute(made))
     assert answer["code"] == "10000", answer
@@ -122,6 +123,12 @@ def paid():
 def drives():
     with check("alipay.trade.precreate", "place", "drives"):
         placed()
+    with check("alipay.trade.create", "place", "drives"):
+        content = order(new_number(), "JSAPI_PAY") | {"op_app_id": SETTINGS["app_id"]}
+        trade_no = execute(AlipayTradeCreateRequest, content | {"buyer_id": BUYER_ID})["trade_no"]
+        control(f"orders/{trade_no}/pay")
+        assert execute(AlipayTradeQueryRequest, {"trade_no": trade_no})["buyer_user_id"] == BUYER_ID
+        assert refuses(execute, AlipayTradeCreateRequest, content | {"out_trade_no": new_number()})
     for product, (kind, code) in PRODUCTS.items():
         with check(product, "place", "drives"):
             number = new_number()

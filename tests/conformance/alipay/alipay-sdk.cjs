@@ -9,6 +9,7 @@ const {
 
 const CERTIFICATE_MODE = 'alipay-cert-sandbox';
 const SUBJECT = 'A pot of tea 一壶茶';
+const BUYER_ID = '2088102146225135';
 
 // The SDK as the merchant's, pointed at the simulator.
 const opened = ({ settings, secrets }) => new AlipaySdk({
@@ -77,6 +78,18 @@ const drivesCashier = (product, productCode, make) => check(product, 'place', 'd
 const drives = async () => {
   await check('alipay.trade.precreate', 'place', 'drives', async () => {
     for (const sdk of sdks) await placed(sdk);
+  });
+  await check('alipay.trade.create', 'place', 'drives', async () => {
+    for (const sdk of sdks) {
+      const content = {
+        ...order(number('N'), 'JSAPI_PAY'), op_app_id: sdk.config.appId, buyer_id: BUYER_ID,
+      };
+      const { trade_no: tradeNo } = await execute(sdk, 'alipay.trade.create', content, { notifyUrl: GROUND.sink });
+      await control(`orders/${tradeNo}/pay`);
+      const { buyer_id: _, ...nobodys } = content;
+      const refused = await sdk.exec('alipay.trade.create', { bizContent: nobodys }, { validateSign: true });
+      assert.equal(refused.code, '40004', JSON.stringify(refused));
+    }
   });
   for (const [product, code] of [
     ['alipay.trade.page.pay', 'FAST_INSTANT_TRADE_PAY'],

@@ -6,7 +6,9 @@ from urllib.parse import urlencode
 from alipay import AliPay, DCAliPay
 from Cryptodome.PublicKey import RSA
 from kit import EVERY, GROUND, callbacks, check, control, deeds, form, key, post, refuses, request, settled, version
-from alipay_words import CERTIFICATE_MODE, PUBLIC_KEY_MODE, SUBJECT, back_from_the_cashier, paid_notification, params_of
+from alipay_words import (
+    BUYER_ID, CERTIFICATE_MODE, PUBLIC_KEY_MODE, SUBJECT, back_from_the_cashier, paid_notification, params_of,
+)
 
 
 def opened(code):
@@ -58,6 +60,13 @@ def placed(sdk):
     return number
 
 
+def created(sdk, **buyer):
+    """A trade for one payer inside Alipay."""
+    return sdk.api_alipay_trade_create(
+        SUBJECT, new_number(), "12.34", product_code="JSAPI_PAY", op_app_id=sdk.appid, **buyer
+    )
+
+
 def charge(sdk, number, code):
     return sdk.api_alipay_trade_pay(number, "bar_code", code, SUBJECT, total_amount="12.34")
 
@@ -100,6 +109,15 @@ def drives():
         lambda sdk, number: sdk.api_alipay_trade_wap_pay(SUBJECT, number, "12.34", product_code="QUICK_WAP_WAY"),
     )
     drive_cashier("alipay.trade.app.pay", lambda sdk, number: sdk.api_alipay_trade_app_pay(SUBJECT, number, "12.34"))
+    with check("alipay.trade.create", "place", "drives"):
+        for sdk in SDKS.values():
+            answer = created(sdk, buyer_id=BUYER_ID)
+            assert answer["code"] == "10000", answer
+            control(f"orders/{answer['trade_no']}/pay")
+            paid_one = sdk.api_alipay_trade_query(trade_no=answer["trade_no"])
+            assert paid_one["trade_status"] == "TRADE_SUCCESS" and paid_one["buyer_user_id"] == BUYER_ID, paid_one
+            assert created(sdk, buyer_open_id="074a1CcTG1LelxKe4xQC0zgNdId0nxi95b5lsNpazWYoCo5")["code"] == "10000"
+            assert created(sdk)["sub_code"] == "ACQ.INVALID_PARAMETER"
     with check("alipay.trade.pay", "place", "drives"):
         for sdk in SDKS.values():
             number, answer = charged(sdk, "pays")

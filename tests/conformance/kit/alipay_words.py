@@ -8,6 +8,7 @@ from kit import form, query
 PUBLIC_KEY_MODE = "alipay-sandbox"
 CERTIFICATE_MODE = "alipay-cert-sandbox"
 SUBJECT = "A pot of tea 一壶茶"
+BUYER_ID = "2088102146225135"
 
 
 def params_of(deed):

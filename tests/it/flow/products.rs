@@ -43,6 +43,7 @@ fn is_way_to_pay(method: PaymentMethod, channel: PaymentChannel, prepay: Option<
             matches!(prepay, Some(Info::AppParameters(_)))
         }
         PaymentMethod::App => matches!(prepay, Some(Info::WechatAppParameters(_))),
+        PaymentMethod::Jsapi if is_alipay => matches!(prepay, Some(Info::AlipayTrade(_))),
         PaymentMethod::Jsapi => matches!(prepay, Some(Info::JsapiParameters(_))),
         PaymentMethod::MiniProgram => matches!(prepay, Some(Info::BaiduOrder(_))),
         PaymentMethod::Card => matches!(prepay, Some(Info::ClientSecret(_))),
@@ -50,11 +51,12 @@ fn is_way_to_pay(method: PaymentMethod, channel: PaymentChannel, prepay: Option<
     }
 }
 
-const ALIPAY: [(PaymentMethod, Product); 4] = [
+const ALIPAY: [(PaymentMethod, Product); 5] = [
     (PaymentMethod::Page, Product::AlipayPage),
     (PaymentMethod::Wap, Product::AlipayWap),
     (PaymentMethod::App, Product::AlipayApp),
     (PaymentMethod::Qr, Product::AlipayQr),
+    (PaymentMethod::Jsapi, Product::AlipayJsapi),
 ];
 const WECHAT: [(PaymentMethod, Product); 4] = [
     (PaymentMethod::Qr, Product::WechatNative),

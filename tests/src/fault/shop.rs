@@ -550,6 +550,7 @@ fn order_name(prepay: &v1::prepay_info::Info) -> Option<String> {
             let id = jsapi.package.strip_prefix("prepay_id=")?;
             Some(id.to_owned())
         }
+        Info::AlipayTrade(trade) => Some(trade.trade_no.clone()),
         Info::Redirect(_)
         | Info::Form(_)
         | Info::AppParameters(_)

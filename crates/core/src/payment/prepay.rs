@@ -34,6 +34,11 @@ pub enum PrepayInfo {
         /// The signed order string.
         order_string: String,
     },
+    /// The trade that `my.tradePay` or `AlipayJSBridge` pays inside Alipay (JSAPI).
+    AlipayTrade {
+        /// Alipay's number of the trade, which is what they take as `tradeNO`.
+        trade_no: String,
+    },
     /// Parameters of WeChat's JSAPI or `wx.requestPayment`.
     Jsapi {
         /// The app id that signed.

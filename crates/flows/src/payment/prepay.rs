@@ -61,6 +61,7 @@ fn change_secret(
         | PrepayInfo::Redirect { .. }
         | PrepayInfo::Form { .. }
         | PrepayInfo::AppOrder { .. }
+        | PrepayInfo::AlipayTrade { .. }
         | PrepayInfo::Jsapi { .. }
         | PrepayInfo::WechatApp { .. }
         | PrepayInfo::BaiduOrder(_) => Ok(prepay),

@@ -10,6 +10,7 @@
 //! | `alipay_certs` | Alipay's certificates, several at once; the first of each file counts |
 //! | `app_cert`, `alipay_root_cert` | certificate mode: our certificate and Alipay's root bundle |
 //! | `qr_product_code` | product of QR orders by contract; `QR_CODE_OFFLINE` if left out |
+//! | `op_app_id` | the mini program inside which JSAPI orders are paid; `app_id` if left out |
 //! | `app_private_key` (secret) | our key: PEM, or one line of base64 |
 //!
 //! Keys and certificates of either mode are accepted for verification whatever the mode is, since
@@ -47,6 +48,7 @@ pub(super) struct Settings {
     pub(super) app_id: String,
     pub(super) seller_id: String,
     pub(super) qr_product_code: String,
+    pub(super) op_app_id: String,
     pub(super) app_private_key: RsaPrivateKey,
     /// Alipay's keys, all of them active.
     pub(super) alipay_keys: Vec<AlipayKey>,
@@ -98,6 +100,10 @@ impl Settings {
         if qr_product_code.len() > PRODUCT_CODE_LENGTH_MAX {
             reader.problem("qr_product_code", "a product code of Alipay's");
         }
+        let op_app_id = reader.optional_text("op_app_id");
+        if let Some(Err(expected)) = op_app_id.map(self::app_id) {
+            reader.problem("op_app_id", expected);
+        }
         let serials = serials(&mut reader, mode, app_private_key.as_ref());
         let alipay_keys = alipay_keys(&mut reader, mode, app_private_key.as_ref());
 
@@ -107,11 +113,13 @@ impl Settings {
                 if problems.is_empty() =>
             {
                 let qr_product_code = qr_product_code.to_owned();
+                let op_app_id = op_app_id.unwrap_or(&app_id).to_owned();
                 Ok(Self {
                     gateway_url,
                     app_id,
                     seller_id,
                     qr_product_code,
+                    op_app_id,
                     app_private_key,
                     alipay_keys,
                     serials,

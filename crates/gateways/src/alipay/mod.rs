@@ -42,17 +42,16 @@ const fn method(method: Method, product: &'static str, takes_return_url: bool) -
     MethodCapability {
         method,
         product,
-        needs_payer: false,
+        needs_payer: matches!(method, Method::Jsapi),
         needs_client_ip: false,
         takes_return_url,
         prepay_valid_secs: match method {
             Method::Qr => Some(QR_CODE_VALID_SECS),
-            // The payer is given nothing.
-            Method::BarCode => None,
+            // The payer is given nothing, or a trade that is there as long as the order.
+            Method::BarCode | Method::Jsapi => None,
             Method::Page
             | Method::Wap
             | Method::App
-            | Method::Jsapi
             | Method::MiniProgram
             | Method::Card
             | Method::Wallet => Some(SIGNED_VALID_SECS),
@@ -67,6 +66,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
         method(Method::Page, "alipay.trade.page.pay", true),
         method(Method::Wap, "alipay.trade.wap.pay", true),
         method(Method::App, "alipay.trade.app.pay", false),
+        method(Method::Jsapi, "alipay.trade.create", false),
         method(Method::BarCode, "alipay.trade.pay", false),
     ],
     currencies: &["CNY"],

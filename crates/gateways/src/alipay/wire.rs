@@ -34,6 +34,32 @@ pub(super) struct CreateTrade<'a> {
     pub(super) time_expire: String,
 }
 
+/// `biz_content` of `alipay.trade.create`.
+#[cfg(feature = "client")]
+#[derive(Debug, Serialize)]
+pub(super) struct JsapiTrade<'a> {
+    pub(super) out_trade_no: &'a str,
+    pub(super) total_amount: String,
+    pub(super) subject: String,
+    pub(super) product_code: &'static str,
+    /// The mini program inside which it is paid.
+    pub(super) op_app_id: &'a str,
+    #[serde(flatten)]
+    pub(super) buyer: Buyer<'a>,
+    /// China time.
+    pub(super) time_expire: String,
+}
+
+/// Who pays, by one of Alipay's two kinds of id.
+#[cfg(feature = "client")]
+#[derive(Debug, Serialize)]
+pub(super) enum Buyer<'a> {
+    #[serde(rename = "buyer_id")]
+    UserId(&'a str),
+    #[serde(rename = "buyer_open_id")]
+    OpenId(&'a str),
+}
+
 /// `biz_content` of `alipay.trade.pay`. It carries the payer's code and does not print.
 #[cfg(feature = "client")]
 #[derive(Serialize)]

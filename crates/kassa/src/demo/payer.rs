@@ -79,6 +79,9 @@ impl Payer {
                 let prepay_id = parameters.package.strip_prefix("prepay_id=");
                 self.wechat(prepay_id.context("the JSAPI parameters name no prepay id")?)
             }
+            Some(Info::AlipayTrade(trade)) => {
+                format!("{}/payer/alipay/{}", self.sandbox, trade.trade_no)
+            }
             Some(Info::WechatAppParameters(parameters)) => self.wechat(&parameters.prepay_id),
             Some(Info::Redirect(redirect)) => {
                 self.follow(&redirect.url, self.http.get(&redirect.url))

@@ -158,9 +158,7 @@ impl Story {
             "CreatePayment",
             "PENDING_PAYMENT and a way to pay",
         );
-        let is_wechat = self.channel == Channel::WechatPay && self.method == Method::Jsapi;
-        let payer = is_wechat.then(|| Payer::Openid("oDemo-payer-openid".to_owned()));
-        let request = self.request(payer);
+        let request = self.request(self.known_payer());
         let work = async {
             let (transaction, prepay) = stage.client.create_payment(request).await?;
             let status = transaction.status();
@@ -191,6 +189,15 @@ impl Story {
             output.line(picture)?;
         }
         Ok(created)
+    }
+
+    /// Who pays, where the gateway must be told.
+    fn known_payer(&self) -> Option<Payer> {
+        match (self.method, self.channel) {
+            (Method::Jsapi, Channel::Alipay) => Some(Payer::BuyerId("2088102146225135".to_owned())),
+            (Method::Jsapi, _) => Some(Payer::Openid("oDemo-payer-openid".to_owned())),
+            _ => None,
+        }
     }
 
     fn request(&self, payer: Option<Payer>) -> v1::CreatePaymentRequest {

@@ -52,6 +52,7 @@ pub(super) enum Method {
     WapPay,
     AppPay,
     Precreate,
+    Create,
     Pay,
     Query,
     Close,
@@ -60,11 +61,12 @@ pub(super) enum Method {
     RefundQuery,
 }
 
-const METHODS: [(&str, Method); 10] = [
+const METHODS: [(&str, Method); 11] = [
     ("alipay.trade.page.pay", Method::PagePay),
     ("alipay.trade.wap.pay", Method::WapPay),
     ("alipay.trade.app.pay", Method::AppPay),
     ("alipay.trade.precreate", Method::Precreate),
+    ("alipay.trade.create", Method::Create),
     ("alipay.trade.pay", Method::Pay),
     ("alipay.trade.query", Method::Query),
     ("alipay.trade.close", Method::Close),
@@ -95,9 +97,12 @@ impl Method {
 
     pub(super) fn operation(self) -> Operation {
         match self {
-            Self::PagePay | Self::WapPay | Self::AppPay | Self::Precreate | Self::Pay => {
-                Operation::Create
-            }
+            Self::PagePay
+            | Self::WapPay
+            | Self::AppPay
+            | Self::Precreate
+            | Self::Create
+            | Self::Pay => Operation::Create,
             Self::Query => Operation::Query,
             Self::Close | Self::Cancel => Operation::Close,
             Self::Refund => Operation::Refund,

@@ -130,6 +130,13 @@ const PAY: &[Field] = payment!(
     ),
 );
 
+const CREATE: &[Field] = payment!(
+    required("product_code", Kind::Choice(&["JSAPI_PAY"])),
+    required("op_app_id", text(32)),
+    optional("buyer_id", text(28)),
+    optional("buyer_open_id", text(128)),
+);
+
 const QUERY: &[Field] = &[
     optional("out_trade_no", number()),
     optional("trade_no", number()),
@@ -170,6 +177,7 @@ pub(super) fn of(method: Method) -> &'static [Field] {
         Method::WapPay => WAP_PAY,
         Method::AppPay => APP_PAY,
         Method::Precreate => PRECREATE,
+        Method::Create => CREATE,
         Method::Pay => PAY,
         Method::Query => QUERY,
         Method::Close => CLOSE,

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{
     answer::{Answer, GatewayError},
     check::{self, Checked, Method, TIME_FORMAT, time},
-    counter, payer_page,
+    counter, jsapi, payer_page,
 };
 use crate::{
     money::{AMOUNT_FEN_MAX, fen_from_yuan, yuan_from_fen},
@@ -17,7 +17,7 @@ use crate::{
     state::{Gateway, Order, OrderKey, OrderState, Product, Refund, RefundKey, State, china},
 };
 
-/// The payer of every order.
+/// The payer of every order that names nobody.
 pub(super) const BUYER_USER_ID: &str = "2088101117955611";
 /// The payer's masked account.
 pub(super) const BUYER_LOGON_ID: &str = "159****5620";
@@ -36,6 +36,7 @@ pub(super) fn perform(shared: &Arc<Shared>, checked: &Checked<'_>) -> Answer {
     }
     let done = match checked.method {
         Method::Precreate => precreate(shared, checked),
+        Method::Create => jsapi::create(shared, checked),
         Method::Pay => counter::pay(shared, checked),
         Method::Query => query(shared, checked),
         Method::Close => close(shared, checked),
@@ -97,6 +98,7 @@ pub(super) fn order_of(shared: &Shared, checked: &Checked<'_>) -> Result<Order, 
         Method::WapPay => Product::AlipayWap,
         Method::AppPay => Product::AlipayApp,
         Method::Precreate => Product::AlipayQr,
+        Method::Create => Product::AlipayJsapi,
         Method::Pay => Product::AlipayBarCode,
         _ => Product::AlipayPage,
     };
@@ -285,7 +287,7 @@ fn query(shared: &Shared, checked: &Checked<'_>) -> Result<Answer, GatewayError>
     let node = Answer::success()
         .with("buyer_logon_id", BUYER_LOGON_ID)
         .with("buyer_pay_amount", paid.as_str())
-        .with("buyer_user_id", order.payer.as_str())
+        .with(jsapi::buyer_field(&order), order.payer.as_str())
         .with_some("fund_bill_list", bills)
         .with("invoice_amount", paid.as_str())
         .with("out_trade_no", order.out_trade_no.as_str())
@@ -366,7 +368,7 @@ fn refund_node(
 ) -> super::answer::Node {
     Answer::success()
         .with("buyer_logon_id", BUYER_LOGON_ID)
-        .with("buyer_user_id", order.payer.as_str())
+        .with(jsapi::buyer_field(order), order.payer.as_str())
         .with("fund_change", fund_change)
         .with("gmt_refund_pay", china_time(refund.created_at))
         .with("out_trade_no", order.out_trade_no.as_str())

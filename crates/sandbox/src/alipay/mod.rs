@@ -6,6 +6,7 @@ mod check;
 mod counter;
 mod fields;
 mod handle;
+mod jsapi;
 pub(crate) mod notify;
 pub(crate) mod sign;
 

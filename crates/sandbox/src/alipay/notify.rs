@@ -7,7 +7,7 @@ use super::{
     Params,
     answer::sync_return,
     handle::{BUYER_LOGON_ID, china_time, trade_status},
-    sign,
+    jsapi, sign,
 };
 use crate::{
     accounts::Accounts,
@@ -108,7 +108,9 @@ fn told(
     set("auth_app_id", &app.app_id);
     set("trade_no", &order.gateway_trade_no);
     set("out_trade_no", &order.out_trade_no);
-    set("buyer_id", &order.payer);
+    let is_user = jsapi::is_user_id(&order.payer);
+    let buyer = if is_user { "buyer_id" } else { "buyer_open_id" };
+    set(buyer, &order.payer);
     set("buyer_logon_id", BUYER_LOGON_ID);
     set("seller_id", &app.seller_id);
     set("seller_email", "pay***@example.com");

@@ -37,6 +37,8 @@ pub enum Product {
     AlipayApp,
     /// `alipay.trade.precreate`.
     AlipayQr,
+    /// `alipay.trade.create`.
+    AlipayJsapi,
     /// `alipay.trade.pay`.
     AlipayBarCode,
     /// `/v3/pay/transactions/jsapi`, or JSAPI of v2's unified order.

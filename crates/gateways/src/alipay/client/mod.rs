@@ -1,7 +1,8 @@
 //! Calls to Alipay (sheet §3, §6 and §7). Page, WAP and app orders are only signed here: the payer
-//! brings them to Alipay. What happens at a counter is in `counter`.
+//! brings them to Alipay. What happens at a counter is in `counter`, inside Alipay in `jsapi`.
 
 mod counter;
+mod jsapi;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -55,7 +56,8 @@ impl Client {
             Method::Wap => ("alipay.trade.wap.pay", PRODUCT_WAP),
             Method::App => ("alipay.trade.app.pay", PRODUCT_APP),
             Method::BarCode => return self.pay(settings, order).await,
-            Method::Jsapi | Method::MiniProgram | Method::Card | Method::Wallet => {
+            Method::Jsapi => return self.create(settings, order).await,
+            Method::MiniProgram | Method::Card | Method::Wallet => {
                 return Err(unsupported("alipay takes no orders of this method"));
             }
         };

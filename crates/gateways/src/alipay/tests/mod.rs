@@ -3,6 +3,7 @@
 mod counter;
 mod failure;
 mod inbound;
+mod jsapi;
 mod outbound;
 mod requests;
 mod settings;

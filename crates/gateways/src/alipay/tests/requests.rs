@@ -229,10 +229,11 @@ async fn characters_that_alipay_refuses_in_subjects_are_replaced() {
 
 #[tokio::test]
 async fn a_method_or_currency_that_alipay_does_not_take_is_refused_before_anything_is_sent() {
-    let jsapi = order(Method::Jsapi, "T1", 1, "s");
+    let nobodys = order(Method::Jsapi, "T1", 1, "s");
+    let mini_program = order(Method::MiniProgram, "T1", 1, "s");
     let mut dollars = order(Method::Qr, "T1", 1, "s");
     dollars.amount = Money::try_new(1, Currency::USD).unwrap();
-    for order in [jsapi, dollars] {
+    for order in [nobodys, mini_program, dollars] {
         let refused = alipay().place(&order).await;
         assert!(matches!(refused, Err(CallError::Refused(reason)) if reason.code == "UNSUPPORTED"));
     }

@@ -88,6 +88,7 @@ fn every_bad_field_is_named_at_once() {
         "seller_id": "12345",
         "mode": "both",
         "alipay_public_keys": ["nonsense", 7],
+        "op_app_id": "a mini program",
         "colour": "red",
     });
     assert_eq!(
@@ -98,6 +99,7 @@ fn every_bad_field_is_named_at_once() {
             "seller_id",
             "mode",
             "app_private_key",
+            "op_app_id",
             "alipay_public_keys",
             "alipay_public_keys",
             "settings",
