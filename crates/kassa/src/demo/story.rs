@@ -193,11 +193,14 @@ impl Story {
 
     /// Who pays, where the gateway must be told.
     fn known_payer(&self) -> Option<Payer> {
-        match (self.method, self.channel) {
-            (Method::Jsapi, Channel::Alipay) => Some(Payer::BuyerId("2088102146225135".to_owned())),
-            (Method::Jsapi, _) => Some(Payer::Openid("oDemo-payer-openid".to_owned())),
-            _ => None,
-        }
+        let is_inside_the_app = self.method == Method::Jsapi;
+        is_inside_the_app.then(|| {
+            if self.channel == Channel::Alipay {
+                Payer::BuyerId("2088102146225135".to_owned())
+            } else {
+                Payer::Openid("oDemo-payer-openid".to_owned())
+            }
+        })
     }
 
     fn request(&self, payer: Option<Payer>) -> v1::CreatePaymentRequest {
