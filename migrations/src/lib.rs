@@ -20,6 +20,7 @@ mod m0012_wallets;
 mod m0013_passwords;
 mod m0014_mixed_payments;
 mod m0015_fees;
+mod m0016_refund_asked;
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{
@@ -52,6 +53,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0013_passwords::Migration),
             Box::new(m0014_mixed_payments::Migration),
             Box::new(m0015_fees::Migration),
+            Box::new(m0016_refund_asked::Migration),
         ]
     }
 }

@@ -2,9 +2,9 @@
 //! taken to the byte, and whatever was altered is refused and not kept. The tests of Alipay and WeChat Pay v3
 //! are in `callback`.
 
-use kassa_core::channel::GatewayName;
+use kassa_core::channel::{ChannelAccount, GatewayName};
 use kassa_core::notification::CallbackRoute;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::TestIngress;
 use crate::support::alter::{
@@ -269,6 +269,39 @@ async fn baidus_callbacks_about_refunds_are_answered_with_what_they_ask_for() {
     }
     assert_eq!(asked, 2);
     assert_eq!(ingress.queue.notifications().len(), asked);
+}
+
+/// An approval is given for what Baidu signed, and only once the question is kept.
+#[tokio::test]
+async fn baidus_question_about_a_refund_is_approved_where_the_account_says_so() {
+    let approves = |account: &mut ChannelAccount| {
+        if account.gateway == GatewayName::Baidu {
+            account.settings["refund_audit"] = Value::from("approve");
+        }
+    };
+    let ingress = TestIngress::with(|_options| {}, approves).await;
+    let mut callbacks = BAIDU.callbacks().into_iter();
+    let question = callbacks.find(|it| it.name == "refund_audit");
+    let question = question.expect("a question");
+    let text = String::from_utf8(question.body.clone()).expect("a text");
+    let more = text.replace("applyRefundMoney=30", "applyRefundMoney=31");
+    assert_ne!(more, text);
+    let altered = Callback {
+        body: more.into_bytes(),
+        ..question.clone()
+    };
+    assert_eq!(said(&post(&ingress, &altered).await), words(BAIDU.refused));
+    ingress.queue.set(Mode::Fail);
+    let answer = post(&ingress, &question).await;
+    assert_eq!(said(&answer), words(BAIDU.not_kept));
+    ingress.queue.set(Mode::Confirm);
+    for kept in [1, 2] {
+        let answer = post(&ingress, &question).await;
+        let told: Value = serde_json::from_slice(&answer.body).expect("JSON");
+        let data = json!({"auditStatus": 1, "calculateRes": {"refundPayMoney": 30}});
+        assert_eq!((answer.status, &told["data"]), (200, &data));
+        assert_eq!(ingress.queue.notifications().len(), kept);
+    }
 }
 
 /// Whatever is not a 200 of Baidu's form may give the payer's money back.

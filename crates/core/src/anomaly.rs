@@ -40,6 +40,9 @@ codes! {
         /// The payer disputes the payment at the gateway, or the gateway took its money back. Nothing was
         /// booked.
         Dispute = "DISPUTE",
+        /// The gateway asks whether it may give back what the payer asked it for, and people are to decide.
+        /// Nothing has moved, and nothing was booked.
+        RefundAsked = "REFUND_ASKED",
     }
 }
 

@@ -308,6 +308,7 @@ pub fn anomaly_kind(kind: AnomalyKind) -> v1::AnomalyKind {
         AnomalyKind::RefundAfterFailure => v1::AnomalyKind::RefundAfterFailure,
         AnomalyKind::RefundReversed => v1::AnomalyKind::RefundReversed,
         AnomalyKind::Dispute => v1::AnomalyKind::Dispute,
+        AnomalyKind::RefundAsked => v1::AnomalyKind::RefundAsked,
     }
 }
 

@@ -1,7 +1,9 @@
 //! Callbacks: raw, verified, translated.
 
 use http::HeaderMap;
-use kassa_core::notification::{CallbackRoute, DisputeReport, PaymentReport, RefundReport};
+use kassa_core::notification::{
+    CallbackRoute, DisputeReport, PaymentReport, RefundQuestion, RefundReport,
+};
 
 /// A callback as it came off the wire.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +50,8 @@ pub struct Translated {
     /// Set when `refund` proves nothing, or does not say which refund of ours it means: it is only a reason
     /// to ask, and the gateway's answers are applied in its place.
     pub refund_is_hint: bool,
+    /// The refund that it asks about, where the gateway was answered that nobody has decided yet.
+    pub question: Option<RefundQuestion>,
     /// What it says about a dispute.
     pub dispute: Option<DisputeReport>,
     /// Set when the gateway waits for us, or tells too little about the order of `payment`: that order is

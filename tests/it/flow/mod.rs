@@ -4,6 +4,7 @@ mod anomaly;
 mod anomaly_ends;
 mod anomaly_kinds;
 mod attempt;
+mod baidu;
 mod bar_code;
 mod bar_code_lost;
 mod callback;

@@ -136,6 +136,17 @@ pub enum ReportedRefund {
     NotFound,
 }
 
+/// A refund that the payer asked the gateway for, and that the gateway asks about before it makes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefundQuestion {
+    /// Our request number for the paid order.
+    pub request_number: String,
+    /// The gateway's number for the refund that it would make: the same each time it asks.
+    pub gateway_refund_id: String,
+    /// How much it would give back, where the gateway says it.
+    pub amount: Option<Money>,
+}
+
 /// What a gateway says about a payer's dispute of a payment: a complaint, a chargeback, money taken back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DisputeReport {

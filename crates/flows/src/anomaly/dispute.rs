@@ -2,12 +2,13 @@
 //! takes back or returns in the end comes with its settlement.
 
 use kassa_core::anomaly::AnomalyKind;
-use kassa_core::id::{AttemptId, ChannelAccountId};
+use kassa_core::id::ChannelAccountId;
 use kassa_core::notification::{DisputeReport, ReportedDispute};
 use runtime::store::Tx;
 use serde_json::json;
 
 use super::Finding;
+use super::open::order_named_in_tx;
 use crate::payment::apply::Outcome;
 use crate::{Error, Kassa};
 
@@ -19,11 +20,7 @@ pub(crate) async fn apply_dispute_in_tx(
     account: ChannelAccountId,
     report: &DisputeReport,
 ) -> Result<Outcome, Error> {
-    let attempt = match report.request_number.parse::<AttemptId>() {
-        Ok(id) => tx.find_attempt_in_tx(id).await?,
-        Err(_not_ours) => None,
-    };
-    let attempt = attempt.filter(|attempt| attempt.channel_account_id == account);
+    let attempt = order_named_in_tx(tx, account, &report.request_number).await?;
     let transaction_id = attempt.as_ref().map(|attempt| attempt.transaction_id);
     let state = match report.state {
         ReportedDispute::Open => "OPEN",
@@ -47,19 +44,9 @@ pub(crate) async fn apply_dispute_in_tx(
             "reason": report.reason,
         }),
     };
-    match attempt {
-        Some(attempt) => {
-            let payment = tx
-                .load_payment_for_update_in_tx(attempt.transaction_id)
-                .await?;
-            finding
-                .open_alone_in_tx(kassa, tx, account, None, payment)
-                .await?;
-        }
-        None => {
-            finding.open_in_tx(kassa, tx, account, None, None).await?;
-        }
-    }
+    finding
+        .open_about_in_tx(kassa, tx, account, attempt.as_ref())
+        .await?;
     Ok(Outcome {
         transaction_id,
         changed: false,

@@ -6,6 +6,7 @@ mod give_back;
 mod list;
 mod mismatch;
 mod open;
+mod question;
 mod resolve;
 mod settle;
 
@@ -21,6 +22,7 @@ pub(crate) use dispute::apply_dispute_in_tx;
 pub use give_back::refund_due;
 pub use list::{ListAnomalies, find, list};
 pub(crate) use open::Finding;
+pub(crate) use question::apply_question_in_tx;
 pub use resolve::{ResolveAnomaly, Resolved, resolve};
 pub(crate) use settle::{
     duplicate_given_back_in_tx, external_hang_ended_in_tx, refund_ended_in_tx, resent_ended_in_tx,

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use kassa_core::anomaly::{Anomaly, AnomalyKind};
 use kassa_core::event::EventKind;
-use kassa_core::id::{AnomalyId, ChannelAccountId, RefundId};
+use kassa_core::id::{AnomalyId, AttemptId, ChannelAccountId, RefundId};
 use kassa_core::payment::{Attempt, PaymentFact, PaymentTransaction};
 use runtime::store::{Locked, Tx};
 use serde_json::{Value, json};
@@ -121,6 +121,25 @@ impl Finding {
         Ok(true)
     }
 
+    /// As [`Self::open_in_tx`], for the payment of this order, if it is one of ours.
+    pub(crate) async fn open_about_in_tx(
+        self,
+        kassa: &Kassa,
+        tx: &Tx,
+        account: ChannelAccountId,
+        attempt: Option<&Attempt>,
+    ) -> Result<(), Error> {
+        let Some(attempt) = attempt else {
+            self.open_in_tx(kassa, tx, account, None, None).await?;
+            return Ok(());
+        };
+        let payment = tx
+            .load_payment_for_update_in_tx(attempt.transaction_id)
+            .await?;
+        self.open_alone_in_tx(kassa, tx, account, None, payment)
+            .await
+    }
+
     /// As [`Self::open_in_tx`], for a locked payment that nothing else changes.
     pub(crate) async fn open_alone_in_tx(
         self,
@@ -139,6 +158,19 @@ impl Finding {
         }
         Ok(())
     }
+}
+
+/// The order of ours on this account that a gateway names.
+pub(super) async fn order_named_in_tx(
+    tx: &Tx,
+    account: ChannelAccountId,
+    request_number: &str,
+) -> Result<Option<Attempt>, Error> {
+    let found = match request_number.parse::<AttemptId>() {
+        Ok(id) => tx.find_attempt_in_tx(id).await?,
+        Err(_not_ours) => None,
+    };
+    Ok(found.filter(|attempt| attempt.channel_account_id == account))
 }
 
 /// When the money is given back by the policy of the payment's app.

@@ -14,7 +14,7 @@ use runtime::queue::Envelope;
 use runtime::store::{Inserted, Tx};
 use serde_json::json;
 
-use crate::anomaly::{Finding, apply_dispute_in_tx};
+use crate::anomaly::{Finding, apply_dispute_in_tx, apply_question_in_tx};
 use crate::payment::apply::{Outcome, apply_payment_report_in_tx};
 use crate::payment::query_attempt;
 use crate::refund::apply::apply_refund_report_in_tx;
@@ -104,12 +104,15 @@ async fn apply_in_tx(
         finding.open_in_tx(kassa, tx, account, None, None).await?;
         return Ok((NotificationStatus::Anomalous, None));
     }
-    let mut outcomes: Vec<Outcome> = Vec::with_capacity(3);
+    let mut outcomes: Vec<Outcome> = Vec::with_capacity(4);
     if let Some(report) = &translated.payment {
         outcomes.push(apply_payment_report_in_tx(kassa, tx, account, report).await?);
     }
     for report in refunds {
         outcomes.push(apply_refund_report_in_tx(kassa, tx, account, report).await?);
+    }
+    if let Some(question) = &translated.question {
+        outcomes.push(apply_question_in_tx(kassa, tx, account, question).await?);
     }
     if let Some(report) = &translated.dispute {
         outcomes.push(apply_dispute_in_tx(kassa, tx, account, report).await?);

@@ -3,11 +3,12 @@
 use chrono::DateTime;
 use kassa_core::money::{Currency, Money};
 use kassa_core::notification::{
-    GatewayReason, Notification, PaymentReport, RefundReport, ReportedPayment, ReportedRefund,
+    GatewayReason, Notification, PaymentReport, RefundQuestion, RefundReport, ReportedPayment,
+    ReportedRefund,
 };
 
 use super::config::Settings;
-use super::verify::{self, Kind, fen};
+use super::verify::{self, Decision, Kind, fen};
 use super::wire::field;
 use crate::callback::ForeignAccount;
 use crate::form::Form;
@@ -38,8 +39,8 @@ pub(super) fn notification(
             translated.foreign = foreign(settings, &form)?;
             translated.payment = payment(&form)?;
         }
-        // Answered at the door; it says nothing that has happened.
-        Kind::RefundAudit => {}
+        // Answered at the door. What was approved there is told when it has happened.
+        Kind::RefundAudit => translated.question = question(settings, &form)?,
         Kind::RefundResult => {
             translated.refund = Some(refund(&form)?);
             // It names the refund by Baidu's number alone, and no amount (sheet §6).
@@ -80,6 +81,19 @@ fn payment(form: &Form) -> Result<Option<PaymentReport>, TranslateError> {
         request_number: required(form, field::TP_ORDER_ID)?.to_owned(),
         gateway_transaction_id: form.get(field::ORDER_ID).map(str::to_owned),
         state,
+    }))
+}
+
+/// What Baidu was told that nobody has decided: people have to.
+fn question(settings: &Settings, form: &Form) -> Result<Option<RefundQuestion>, TranslateError> {
+    let asked = match verify::decision(settings, form) {
+        Decision::Approved(_) => return Ok(None),
+        Decision::Undecided(asked) => asked,
+    };
+    Ok(Some(RefundQuestion {
+        request_number: required(form, field::TP_ORDER_ID)?.to_owned(),
+        gateway_refund_id: required(form, field::REFUND_BATCH_ID)?.to_owned(),
+        amount: asked.and_then(|fen| Money::try_new(fen, Currency::CNY).ok()),
     }))
 }
 

@@ -125,17 +125,31 @@ pub(super) fn reply_body(settings: &Settings, callback: &RawCallback<'_>) -> Opt
         Kind::Payment => return None,
         Kind::RefundResult => json!({}),
         Kind::RefundAudit => {
-            // The oldest text has no amount; then nothing can be approved.
-            let asked = form.get(field::APPLY_REFUND_MONEY).and_then(fen);
-            let (status, money) = match (settings.refund_audit, asked) {
-                (RefundAudit::Approve, Some(money)) => (1, money),
-                (RefundAudit::Approve, None) => (3, 0),
-                (RefundAudit::Undecided, money) => (3, money.unwrap_or_default()),
+            let (status, money) = match decision(settings, &form) {
+                Decision::Approved(money) => (1, money),
+                Decision::Undecided(money) => (3, money.unwrap_or_default()),
             };
             json!({"auditStatus": status, "calculateRes": {"refundPayMoney": money}})
         }
     };
     Some(json!({"errno": 0, "msg": "success", "data": data}).to_string())
+}
+
+/// What a question is answered; amounts are fen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Decision {
+    Approved(i64),
+    /// With the amount that was asked for, if one was.
+    Undecided(Option<i64>),
+}
+
+/// Decides by the account's settings. The oldest text has no amount (sheet §5); then nothing can be approved.
+pub(super) fn decision(settings: &Settings, form: &Form) -> Decision {
+    let asked = form.get(field::APPLY_REFUND_MONEY).and_then(fen);
+    match (settings.refund_audit, asked) {
+        (RefundAudit::Approve, Some(money)) => Decision::Approved(money),
+        (RefundAudit::Approve | RefundAudit::Undecided, money) => Decision::Undecided(money),
+    }
 }
 
 /// Digits and nothing else: `parse` alone would take a sign.

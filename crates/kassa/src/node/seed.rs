@@ -323,7 +323,8 @@ pub fn paypal_account(
     account(GatewayName::Paypal, (code, suffix), settings, &secrets)
 }
 
-/// Registers the endpoints of the gateways that post to one address per account.
+/// Registers the endpoints of the gateways that post to one address per account, and where Baidu asks about
+/// refunds that a payer began.
 ///
 /// # Errors
 /// [`NodeError::Seed`], [`NodeError::Store`].
@@ -333,15 +334,15 @@ pub async fn register_endpoints(
     suffix: &str,
 ) -> Result<(), NodeError> {
     let credentials = sandbox.credentials();
-    for (code, account) in [
-        (code::STRIPE, &credentials.stripe.account),
-        (code::PAYPAL, &credentials.paypal.merchant_id),
+    let (payment, refund) = (CallbackRoute::Payment, CallbackRoute::Refund);
+    for (code, account, route) in [
+        (code::STRIPE, &credentials.stripe.account, payment),
+        (code::PAYPAL, &credentials.paypal.merchant_id, payment),
+        (code::BAIDU, &credentials.baidu.deal_id, refund),
     ] {
         let code = AccountCode::try_new(format!("{code}{suffix}")).map_err(failed)?;
         if let Some(found) = kassa.store.find_channel_account_by_code(&code).await? {
-            let url = kassa
-                .callback_url(&found.account, CallbackRoute::Payment)
-                .map_err(failed)?;
+            let url = kassa.callback_url(&found.account, route).map_err(failed)?;
             sandbox.control().set_endpoint(account, url.as_str());
         }
     }

@@ -1,6 +1,7 @@
 //! Baidu's cashier for smart programs (baidu sheet): the payer's smart program brings signed order
 //! information to it, and the merchant asks over interface 2.0 with an access token.
 
+pub(crate) mod audit;
 mod handle;
 pub(crate) mod notify;
 pub(crate) mod sign;
@@ -21,6 +22,7 @@ use serde_json::{Value, json};
 
 use crate::{
     accounts::BaiduMerchant,
+    delivery::RecordedCallback,
     error::ControlError,
     fault::{self, CallFault, Operation},
     shared::{Call, Shared},
@@ -181,6 +183,19 @@ pub(crate) async fn order_info(
 pub(crate) fn present(shared: &Shared, given: &Params) -> Result<String, ControlError> {
     handle::open(shared, given)
         .map_err(|refusal| ControlError::Refused(format!("{} {}", refusal.errno, refusal.msg)))
+}
+
+/// Whether an answer to a callback is what Baidu waits for; a question about a refund is acted on.
+pub(crate) fn is_acknowledged(
+    shared: &Arc<Shared>,
+    callback: &RecordedCallback,
+    (status, body): (Option<u16>, &str),
+) -> bool {
+    if callback.kind == notify::ASKED {
+        audit::decide(shared, callback, (status, body))
+    } else {
+        notify::is_acknowledged(&callback.kind, status, body)
+    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! Baidu's callbacks: signed forms about payments and about refunds that ended (baidu sheet §4 and §6).
+//! Baidu's callbacks: signed forms about payments, about refunds that may be made, and about refunds that ended
+//! (baidu sheet §4 to §6).
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -12,10 +13,11 @@ use crate::{
     state::{Order, Refund, RefundStatus},
 };
 
-/// Seconds between postings: every two minutes, as often as the newer text says.
-pub(crate) fn retry_schedule() -> Vec<u64> {
+/// Seconds between postings: every two minutes, as often as the newer text says; a question that is not decided
+/// every five.
+pub(crate) fn retry_schedule(kind: &str) -> Vec<u64> {
     const REPEATS: usize = 200;
-    vec![120; REPEATS]
+    vec![if kind == ASKED { 300 } else { 120 }; REPEATS]
 }
 
 /// A callback without its signature.
@@ -38,6 +40,8 @@ pub(crate) fn is_acknowledged(kind: &str, status: Option<u16>, body: &str) -> bo
 }
 
 const PAID: &str = "PAYMENT.2";
+/// The question whether a refund may be made.
+pub(super) const ASKED: &str = "REFUND.AUDIT";
 
 /// The order was paid.
 pub(crate) fn paid(order: &Order, now: DateTime<Utc>) -> Told {
@@ -64,6 +68,19 @@ pub(crate) fn paid(order: &Order, now: DateTime<Utc>) -> Told {
         ("status", "2"),
     ];
     told(PAID, order, order.notify_url.clone(), &params)
+}
+
+/// The payer wants so many fen back: may they be given?
+pub(super) fn asked(order: &Order, batch: &str, amount_minor: i64, url: String) -> Told {
+    let amount = amount_minor.to_string();
+    let params = [
+        ("userId", order.payer.as_str()),
+        ("orderId", &order.gateway_trade_no),
+        ("tpOrderId", &order.out_trade_no),
+        ("refundBatchId", batch),
+        ("applyRefundMoney", &amount),
+    ];
+    told(ASKED, order, Some(url), &params)
 }
 
 /// A refund ended.
@@ -105,12 +122,12 @@ pub(crate) fn render(
     for fault in faults {
         match fault {
             CallbackFault::OtherAmount => {
-                let total = params
-                    .get("totalMoney")
-                    .and_then(|it| it.parse::<i64>().ok());
-                if let Some(total) = total {
-                    let more = total.saturating_add(1).to_string();
-                    params.insert("totalMoney".to_owned(), more);
+                for name in ["totalMoney", "applyRefundMoney"] {
+                    let told = params.get(name).and_then(|it| it.parse::<i64>().ok());
+                    if let Some(told) = told {
+                        let more = told.saturating_add(1).to_string();
+                        params.insert(name.to_owned(), more);
+                    }
                 }
             }
             CallbackFault::OtherAccount => {

@@ -300,3 +300,123 @@ async fn missing_long_and_malformed_fields_of_a_refund_are_refused_by_baidus_own
     assert_eq!(ask(whole).await, 0);
     assert_eq!(bed.control.refunds()[0].amount_minor, 30);
 }
+
+const APPROVED: &str =
+    r#"{"errno":0,"data":{"auditStatus":1,"calculateRes":{"refundPayMoney":20}}}"#;
+const REJECTED: &str =
+    r#"{"errno":0,"data":{"auditStatus":2,"calculateRes":{"refundPayMoney":30}}}"#;
+
+/// Answers that decide nothing: undecided, beyond what was asked for, and what cannot be read.
+const UNDECIDED: [(u16, &str); 9] = [
+    (
+        200,
+        r#"{"errno":0,"data":{"auditStatus":3,"calculateRes":{"refundPayMoney":30}}}"#,
+    ),
+    (
+        200,
+        r#"{"errno":0,"data":{"auditStatus":0,"calculateRes":{"refundPayMoney":30}}}"#,
+    ),
+    (
+        200,
+        r#"{"errno":0,"data":{"auditStatus":1,"calculateRes":{"refundPayMoney":31}}}"#,
+    ),
+    (
+        200,
+        r#"{"errno":0,"data":{"auditStatus":1,"calculateRes":{"refundPayMoney":-1}}}"#,
+    ),
+    (
+        200,
+        r#"{"errno":0,"data":{"auditStatus":1,"calculateRes":{"refundPayMoney":"30"}}}"#,
+    ),
+    (
+        500,
+        r#"{"errno":0,"data":{"auditStatus":1,"calculateRes":{"refundPayMoney":30}}}"#,
+    ),
+    (200, r#"{"errno":0,"data":{"auditStatus":1}}"#),
+    (200, r#"{"errno":100,"msg":"fail"}"#),
+    (200, "no json"),
+];
+
+/// Whether a posting of the question with this answer settled it.
+async fn answered(bed: &Bed, answer: (u16, &'static str)) -> bool {
+    bed.answer_with(&[answer]);
+    let reports = bed.control.deliver_due().await;
+    assert_eq!(reports.len(), 1, "{reports:?}");
+    assert_eq!(reports[0].kind, "REFUND.AUDIT");
+    reports[0].acknowledged
+}
+
+/// A paid order of a merchant who can be asked about refunds.
+async fn paid_of_one_who_can_be_asked(bed: &Bed) {
+    let info = order_info(bed, "T1", "100");
+    bed.control.present_baidu(&info).unwrap();
+    assert!(bed.control.ask_refund("T1", 30).is_err(), "not paid");
+    bed.control.pay("T1").unwrap();
+    bed.answer_with(&[(200, r#"{"errno":0,"data":{"isConsumed":2}}"#)]);
+    assert!(bed.control.deliver_due().await[0].acknowledged);
+    assert!(bed.control.ask_refund("T1", 30).is_err(), "nowhere to ask");
+    let deal_id = &merchant(bed).deal_id;
+    bed.control.set_endpoint(deal_id, &bed.notify_url);
+    for fen in [0, -1, 101] {
+        assert!(bed.control.ask_refund("T1", fen).is_err(), "{fen}");
+    }
+    assert_eq!(bed.control.pending_callbacks(), 0);
+}
+
+#[tokio::test]
+async fn a_question_about_a_refund_is_asked_until_it_is_approved_and_then_paid_back() {
+    let bed = Bed::start().await;
+    paid_of_one_who_can_be_asked(&bed).await;
+    let batch = bed.control.ask_refund("T1", 30).unwrap();
+    for answer in UNDECIDED {
+        assert!(!answered(&bed, answer).await, "{answer:?}");
+        assert!(bed.control.refunds().is_empty(), "{answer:?}");
+    }
+    assert!(answered(&bed, (200, APPROVED)).await);
+    let asked = bed.received().pop().unwrap().form();
+    let key = public_key(&merchant(&bed).platform_public_key_pem);
+    assert!(sign::is_signed(&key, &asked, &asked["rsaSign"]));
+    assert_eq!(
+        (&asked["applyRefundMoney"], &asked["refundBatchId"]),
+        (&"30".to_owned(), &batch)
+    );
+    assert!(!asked.contains_key("status") && !asked.contains_key("refundStatus"));
+    let [made] = &bed.control.refunds()[..] else {
+        panic!("one refund")
+    };
+    assert_eq!((made.amount_minor, &made.refund_id), (20, &batch));
+
+    let own = [("tpOrderId", "T1"), ("userId", asked["userId"].as_str())];
+    let list = call(&bed, "findOrderRefund", &own).await;
+    assert_eq!(list["data"][0]["refundBatchId"], json!(batch));
+    assert_eq!(list["data"][0]["bizRefundBatchId"], Value::Null);
+    bed.control
+        .settle_refund(&batch, RefundOutcome::Success)
+        .unwrap();
+    bed.answer_with(&[(200, r#"{"errno":0,"data":{}}"#)]);
+    assert!(bed.control.deliver_due().await[0].acknowledged);
+    let told = bed.received().pop().unwrap().form();
+    assert_eq!(
+        (&told["refundStatus"], &told["refundBatchId"]),
+        (&"1".to_owned(), &batch)
+    );
+}
+
+#[tokio::test]
+async fn a_refund_that_the_merchant_refused_is_not_made_whatever_is_answered_later() {
+    let bed = Bed::start().await;
+    paid_of_one_who_can_be_asked(&bed).await;
+    bed.control.ask_refund("T1", 30).unwrap();
+    assert!(answered(&bed, (200, REJECTED)).await);
+    assert_eq!(bed.control.pending_callbacks(), 0);
+    let question = bed.control.recorded_callbacks().pop().unwrap();
+    bed.answer_with(&[(200, APPROVED)]);
+    assert!(
+        bed.control
+            .replay(question.index)
+            .await
+            .unwrap()
+            .acknowledged
+    );
+    assert!(bed.control.refunds().is_empty());
+}

@@ -36,6 +36,12 @@ struct ConsoleRefund {
 }
 
 #[derive(Deserialize)]
+struct AskRefund {
+    /// Yuan with at most two decimals, as text.
+    amount: String,
+}
+
+#[derive(Deserialize)]
 struct Endpoint {
     url: String,
 }
@@ -62,6 +68,7 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         .route("/orders/{name}/dispute", post(dispute))
         .route("/endpoints/{account}", put(set_endpoint))
         .route("/orders/{name}/console-refund", post(console_refund))
+        .route("/orders/{name}/ask-refund", post(ask_refund))
         .route("/refunds", get(refunds))
         .route("/refunds/{number}/settle", post(settle))
         .route("/codes", post(show_code))
@@ -156,6 +163,16 @@ async fn console_refund(
 ) -> Response {
     let amount_minor = fen_from_yuan(&wanted.amount).unwrap_or_default();
     answer(control(shared).refund_at_console(&name, amount_minor, wanted.notify_url))
+}
+
+async fn ask_refund(
+    shared: Handle,
+    Path(name): Path<String>,
+    Json(wanted): Json<AskRefund>,
+) -> Response {
+    let amount_minor = fen_from_yuan(&wanted.amount).unwrap_or_default();
+    let asked = control(shared).ask_refund(&name, amount_minor);
+    answer(asked.map(|batch| json!({ "refundBatchId": batch })))
 }
 
 async fn refunds(shared: Handle) -> Response {

@@ -110,8 +110,20 @@ impl Control {
         operations::dispute(&self.shared, &key)
     }
 
-    /// Registers where the events of a Stripe or PayPal account are posted, in place of the one before.
-    /// Without one they are not posted.
+    /// The payer asks Baidu for so many fen of a paid order. Baidu asks the merchant whether they may be given
+    /// back: the question is put on the list, again until the merchant decides, and what is approved becomes a
+    /// refund. Answers Baidu's number of it.
+    ///
+    /// # Errors
+    /// There is no such order, it is not a paid one of Baidu's, less is left of it, or no address is
+    /// registered for its `dealId`.
+    pub fn ask_refund(&self, name: &str, amount_minor: i64) -> Result<String, ControlError> {
+        let key = self.key(name)?;
+        baidu::audit::ask(&self.shared, &key, amount_minor)
+    }
+
+    /// Registers where the events of a Stripe or PayPal account are posted, and what Baidu tells and asks about
+    /// refunds of a `dealId` that the payer began, in place of the one before. Without one they are not posted.
     pub fn set_endpoint(&self, account: &str, url: &str) {
         let mut state = self.shared.state();
         state.endpoints.insert(account.to_owned(), url.to_owned());

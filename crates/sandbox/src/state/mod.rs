@@ -15,6 +15,7 @@ pub use order::{
 };
 
 use crate::{
+    baidu::audit::Question,
     counter::Codes,
     delivery::{Pending, RecordedCallback},
     fault::FaultRules,
@@ -73,10 +74,13 @@ pub(crate) struct State {
     pub(crate) pending: Vec<Pending>,
     pub(crate) faults: FaultRules,
     pub(crate) codes: Codes,
-    /// Where Stripe's and PayPal's events go, by account: merchants register an endpoint.
+    /// Where Stripe's and PayPal's events go, and Baidu's questions about refunds, by account: merchants
+    /// register an address.
     pub(crate) endpoints: BTreeMap<String, String>,
     /// What came of a call under an idempotency key of an account, and what the call was.
     pub(crate) idempotent: HashMap<(String, String), (Value, Value)>,
+    /// Refunds that Baidu asks merchants about, by Baidu's number.
+    pub(crate) baidu_questions: BTreeMap<String, Question>,
     /// PayPal's access tokens: of which account each is, and until when.
     pub(crate) paypal_tokens: HashMap<String, (String, DateTime<Utc>)>,
 }

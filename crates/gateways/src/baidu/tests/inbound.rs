@@ -6,7 +6,7 @@ use form_urlencoded::Serializer;
 use http::HeaderMap;
 use kassa_core::channel::GatewayName;
 use kassa_core::money::{Currency, Money};
-use kassa_core::notification::{CallbackRoute, ReportedPayment, ReportedRefund};
+use kassa_core::notification::{CallbackRoute, RefundQuestion, ReportedPayment, ReportedRefund};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -164,8 +164,41 @@ fn a_refund_that_nobody_asked_for_here_stays_undecided_unless_the_account_says_o
         let told = reply(&approving, &signed(&fields));
         assert_eq!(told["data"]["auditStatus"], 3, "{amount}");
     }
+}
+
+#[test]
+fn a_question_that_was_left_undecided_is_told_to_people_and_an_approved_one_is_not() {
     let translated = translate(body("refund_audit")).unwrap();
     assert_eq!((translated.payment, translated.refund), (None, None));
+    let asked = RefundQuestion {
+        request_number: "T20260101000000000001".to_owned(),
+        gateway_refund_id: "152713835".to_owned(),
+        amount: Some(cny(30)),
+    };
+    assert_eq!(translated.question, Some(asked.clone()));
+    let mut approving = settings(BASE);
+    approving["refund_audit"] = json!("approve");
+    let approving = open(approving);
+    let approved = approving.translate(&notification(GatewayName::Baidu, body("refund_audit")));
+    assert_eq!(approved.unwrap().question, None);
+    for amount in ["", "-1", "x", "99999999999999999999"] {
+        let fields = signed(&[
+            ("orderId", "800020199"),
+            ("refundBatchId", "152713835"),
+            ("tpOrderId", "T20260101000000000001"),
+            ("applyRefundMoney", amount),
+        ]);
+        let translated = approving
+            .translate(&notification(GatewayName::Baidu, &fields))
+            .unwrap();
+        let expected = RefundQuestion {
+            amount: None,
+            ..asked.clone()
+        };
+        assert_eq!(translated.question, Some(expected), "{amount}");
+    }
+    let nobodys = signed(&[("orderId", "800020199"), ("refundBatchId", "152713835")]);
+    assert!(translate(&nobodys).is_err());
 }
 
 #[test]
