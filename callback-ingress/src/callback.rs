@@ -235,6 +235,12 @@ fn log(result: &Result<Option<String>, Refusal>, client: IpAddr) {
             error = loggable(refusal),
             "callback not kept; the gateway is asked to repeat it"
         ),
+        // The gateway's own test, which a refusal passes.
+        Err(refusal @ Refusal::Verify(VerifyError::Probe)) => tracing::info!(
+            reason = refusal.as_str(),
+            client.address = %client,
+            "signature probe refused, as it should be"
+        ),
         Err(refusal) => tracing::warn!(
             reason = refusal.as_str(),
             client.address = %client,

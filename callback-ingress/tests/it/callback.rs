@@ -300,6 +300,32 @@ async fn unknown_paths_accounts_and_methods_get_a_bare_status() {
     assert!(ingress.queue.notifications().is_empty());
 }
 
+/// WeChat Pay posts tests of whether the merchant verifies (sheet §10): they are refused as any forgery, and
+/// counted apart from forgeries.
+#[tokio::test]
+async fn a_signature_probe_is_refused_and_counted_and_the_genuine_one_after_it_is_kept() {
+    runtime::telemetry::metrics::handle();
+    let ingress = TestIngress::start().await;
+    let mut probe = wechat_paid();
+    let signature = probe.header_mut("wechatpay-signature");
+    let tail = signature.split_off("WECHATPAY/SIGNTEST/".len());
+    *signature = format!("WECHATPAY/SIGNTEST/{tail}");
+    let answer = ingress.post(&probe).await;
+    assert_eq!(
+        (answer.status, answer.text().as_str()),
+        (401, WECHAT_REFUSED)
+    );
+    assert!(ingress.queue.notifications().is_empty());
+    let metrics = runtime::telemetry::metrics::render();
+    let labels = r#"channel="WECHAT_PAY",account="wechat-main",outcome="signature_probe""#;
+    let line = format!("kassa_ingress_callbacks_total{{{labels}}}");
+    assert!(metrics.contains(&line), "{line} in {metrics}");
+
+    let answer = ingress.post(&wechat_paid()).await;
+    assert_wechat_accepted(&answer, "the genuine one");
+    assert_eq!(ingress.queue.notifications().len(), 1);
+}
+
 #[tokio::test]
 async fn every_callback_is_counted_by_channel_account_and_outcome() {
     runtime::telemetry::metrics::handle();

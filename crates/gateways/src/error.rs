@@ -15,6 +15,9 @@ pub enum VerifyError {
     /// The signature does not hold.
     #[error("the signature does not hold")]
     BadSignature,
+    /// The signature does not hold, and says of itself that it is the gateway's test of whether we look.
+    #[error("a test of whether signatures are verified")]
+    Probe,
     /// Signed too long ago or in the future.
     #[error("the callback is outside the time window")]
     OutsideWindow,
@@ -30,6 +33,7 @@ impl VerifyError {
             Self::Malformed(_) => "malformed",
             Self::UnknownKey => "unknown_key",
             Self::BadSignature => "bad_signature",
+            Self::Probe => "signature_probe",
             Self::OutsideWindow => "outside_window",
             Self::NotSigned => "not_signed",
         }

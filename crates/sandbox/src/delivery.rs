@@ -180,6 +180,7 @@ fn apply(pending: &mut Pending, fault: &CallbackFault) {
         }
         CallbackFault::Drop
         | CallbackFault::CorruptSignature
+        | CallbackFault::SignatureProbe
         | CallbackFault::OtherAmount
         | CallbackFault::OtherAccount
         | CallbackFault::OtherOrder { .. } => {}
@@ -327,7 +328,7 @@ async fn post(shared: &Arc<Shared>, callback: RecordedCallback) -> DeliveryRepor
     };
     let acknowledged = match callback.gateway {
         Gateway::Alipay => alipay::notify::is_acknowledged(http_status, &body),
-        Gateway::WechatV3 => wechat_v3::notify::is_acknowledged(http_status),
+        Gateway::WechatV3 => wechat_v3::notify::is_acknowledged(http_status, &callback.headers),
         Gateway::WechatV2 => wechat_v2::notify::is_acknowledged(http_status, &body),
         Gateway::Baidu => baidu::is_acknowledged(shared, &callback, (http_status, &body)),
         Gateway::Unionpay => unionpay::notify::is_acknowledged(http_status),

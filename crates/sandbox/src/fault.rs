@@ -104,6 +104,9 @@ pub enum CallbackFault {
     Drop,
     /// One posting carries a wrong signature.
     CorruptSignature,
+    /// One posting of WeChat Pay's API v3 is a test of whether the merchant verifies: its signature is wrong and
+    /// says so. The genuine one follows, whatever the merchant answers. Other gateways have no such test.
+    SignatureProbe,
     /// One posting says, properly signed, that one fen more was paid or refunded.
     OtherAmount,
     /// One posting says, properly signed, that another merchant was paid.
@@ -271,6 +274,7 @@ pub(crate) fn is_about_notice(fault: &CallbackFault) -> bool {
         | CallbackFault::Reorder
         | CallbackFault::Drop => true,
         CallbackFault::CorruptSignature
+        | CallbackFault::SignatureProbe
         | CallbackFault::OtherAmount
         | CallbackFault::OtherAccount
         | CallbackFault::OtherOrder { .. } => false,

@@ -128,6 +128,42 @@ async fn a_callback_for_one_account_posted_to_another_ones_address_is_refused_or
     app.finish().await;
 }
 
+/// WeChat Pay tests now and then whether we verify: a refusal passes, nothing is kept, and nobody is told of an
+/// attack. The genuine notification follows.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_signature_probe_of_wechats_is_refused_and_troubles_nobody() {
+    let app = TestApp::start().await;
+    for account in [code::WECHAT, code::WECHAT_PUBLIC_KEY] {
+        let created = app
+            .created(&Wish::wechat_jsapi(account, "88.80").account(account))
+            .await;
+        app.run_until_idle().await;
+        let kept = app.notifications().await.len();
+        let number = app.number(&created.id).await;
+        let probe = FaultRule::callback_once(&number, CallbackFault::SignatureProbe);
+        app.control.add_fault(probe).unwrap();
+        app.pay(&created).await;
+        let reports = app.deliver().await;
+        assert_eq!(reports.len(), 1, "{reports:?}");
+        assert_eq!(reports[0].http_status, Some(401), "{reports:?}");
+        assert_eq!(reports[0].body, r#"{"code":"FAIL","message":"refused"}"#);
+        assert_eq!(app.depth().await, 0, "nothing is kept of it");
+        app.run_until_idle().await;
+        assert_eq!(app.notifications().await.len(), kept);
+        assert_eq!(app.bookings(&created.id).await, Vec::<String>::new());
+        assert!(app.deliver().await[0].acknowledged, "the genuine one");
+        app.settle().await;
+        assert_eq!(
+            app.payment(&created.id).await.status(),
+            PaymentStatus::PaidSuccess
+        );
+        assert_eq!(app.bookings(&created.id).await, ["PAYMENT"]);
+    }
+    assert_eq!(app.anomalies().await, []);
+    assert_eq!(app.operations_events().await.len(), 0);
+    app.finish().await;
+}
+
 /// The callback about the payer's payment says something else, properly signed. Nothing is paid,
 /// people are told, and the truth is still found by asking.
 async fn a_lie_pays_nothing(wish: Wish, fault: CallbackFault, kind: AnomalyKind) {

@@ -205,6 +205,7 @@ fn falsify(
             );
         }
         CallbackFault::CorruptSignature
+        | CallbackFault::SignatureProbe
         | CallbackFault::Delay { .. }
         | CallbackFault::Duplicate { .. }
         | CallbackFault::Reorder

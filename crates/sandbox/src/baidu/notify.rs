@@ -140,6 +140,7 @@ pub(crate) fn render(
                 params.insert("tpOrderId".to_owned(), other);
             }
             CallbackFault::CorruptSignature
+            | CallbackFault::SignatureProbe
             | CallbackFault::Delay { .. }
             | CallbackFault::Duplicate { .. }
             | CallbackFault::Reorder

@@ -187,6 +187,7 @@ fn falsify(
             part.insert("custom_id".to_owned(), json!(other));
         }
         CallbackFault::CorruptSignature
+        | CallbackFault::SignatureProbe
         | CallbackFault::Delay { .. }
         | CallbackFault::Duplicate { .. }
         | CallbackFault::Reorder

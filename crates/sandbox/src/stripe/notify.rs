@@ -187,6 +187,7 @@ fn falsify(event: &mut Value, fault: &CallbackFault) -> Option<()> {
             notes.insert("transaction_id".to_owned(), other);
         }
         CallbackFault::CorruptSignature
+        | CallbackFault::SignatureProbe
         | CallbackFault::Delay { .. }
         | CallbackFault::Duplicate { .. }
         | CallbackFault::Reorder

@@ -225,6 +225,34 @@ async fn a_corrupt_signature_is_right_at_the_next_try() {
 }
 
 #[tokio::test]
+async fn a_signature_probe_is_wechats_alone_and_the_genuine_notice_follows_whatever_is_answered() {
+    for status in [401, 200] {
+        let bed = Bed::start().await;
+        let fault = FaultRule::callback_once("T00001", CallbackFault::SignatureProbe);
+        bed.control.add_fault(fault).unwrap();
+        bed.answer_with(&[(status, "")]);
+        bed.wechat_order("T00001", 100).await;
+        bed.control.pay("T00001").unwrap();
+        let reports = bed.control.deliver_due().await;
+        assert_eq!(reports[0].http_status, Some(status));
+        assert!(!reports[0].acknowledged, "a test is to be refused");
+        bed.control.deliver_due().await;
+        let received = bed.received();
+        let signature = received[0].header("wechatpay-signature");
+        assert!(signature.starts_with("WECHATPAY/SIGNTEST/"), "{signature}");
+        assert_eq!(
+            signature.len(),
+            received[1].header("wechatpay-signature").len()
+        );
+        assert!(bed.wechat_plaintext(&received[0]).is_none());
+        assert!(bed.wechat_plaintext(&received[1]).is_some());
+        assert_eq!(bed.control.pending_callbacks(), 0);
+    }
+    let bed = deliver_under(CallbackFault::SignatureProbe).await;
+    assert!(bed.is_alipay_signed(&bed.received()[0]));
+}
+
+#[tokio::test]
 async fn lies_are_properly_signed() {
     let bed = deliver_under(CallbackFault::OtherAmount).await;
     let received = bed.received();

@@ -172,6 +172,7 @@ fn falsify(accounts: &Accounts, fields: &mut Fields, fault: &CallbackFault) -> O
             fields.insert("orderId".to_owned(), other);
         }
         CallbackFault::CorruptSignature
+        | CallbackFault::SignatureProbe
         | CallbackFault::Delay { .. }
         | CallbackFault::Duplicate { .. }
         | CallbackFault::Reorder

@@ -116,6 +116,7 @@ pub(crate) fn render(
                 inner.insert("out_trade_no".to_owned(), other);
             }
             CallbackFault::CorruptSignature
+            | CallbackFault::SignatureProbe
             | CallbackFault::Delay { .. }
             | CallbackFault::Duplicate { .. }
             | CallbackFault::Reorder

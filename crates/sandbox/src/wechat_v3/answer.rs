@@ -34,6 +34,23 @@ const STATUS_OF_CODES: [(&str, u16); 14] = [
     ("BANK_ERROR", 500),
 ];
 
+/// How the signatures begin that test whether the merchant verifies (`wechat_v3` sheet §10).
+pub(super) const PROBE_START: &str = "WECHATPAY/SIGNTEST/";
+
+/// The header with the signature.
+pub(super) const SIGNATURE: &str = "Wechatpay-Signature";
+
+/// How a message is signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Signing {
+    /// As it should be.
+    Right,
+    /// Well formed and wrong.
+    Corrupt,
+    /// Wrong and marked as a test.
+    Probe,
+}
+
 /// A refusal: status, code, message and, for a bad field, where it is.
 #[derive(Debug, Clone)]
 pub(super) struct Refusal {
@@ -152,11 +169,11 @@ impl Reply {
         &self,
         key: Option<&WechatPlatformKey>,
         now: DateTime<Utc>,
-        is_corrupt: bool,
+        signing: Signing,
     ) -> Response {
         let mut response = self.unsigned();
         if let (Self::Ok(_) | Self::NoContent, Some(key)) = (self, key) {
-            let headers = signature_headers(key, now, self.text().as_bytes(), is_corrupt);
+            let headers = signature_headers(key, now, self.text().as_bytes(), signing);
             for (name, value) in headers {
                 if let Ok(value) = HeaderValue::try_from(value) {
                     response.headers_mut().insert(name, value);
@@ -172,22 +189,25 @@ pub(super) fn signature_headers(
     key: &WechatPlatformKey,
     now: DateTime<Utc>,
     body: &[u8],
-    is_corrupt: bool,
+    signing: Signing,
 ) -> Vec<(&'static str, String)> {
     let timestamp = now.timestamp().to_string();
     let nonce = random_text(NONCE_LENGTH);
     let message = sign::response_bytes(&timestamp, &nonce, body);
     let signature = sign_sha256(&key.private, &message).unwrap_or_default();
-    let signature = if is_corrupt {
-        corrupt(&signature)
-    } else {
-        signature
+    let signature = match signing {
+        Signing::Right => signature,
+        Signing::Corrupt => corrupt(&signature),
+        Signing::Probe => {
+            let tail = signature.get(PROBE_START.len()..).unwrap_or_default();
+            format!("{PROBE_START}{tail}")
+        }
     };
     vec![
         ("Wechatpay-Serial", key.serial.clone()),
         ("Wechatpay-Timestamp", timestamp),
         ("Wechatpay-Nonce", nonce),
-        ("Wechatpay-Signature", signature),
+        (SIGNATURE, signature),
         ("Wechatpay-Signature-Type", sign::SCHEME.to_owned()),
     ]
 }

@@ -18,7 +18,7 @@ use http::{HeaderMap, Method as HttpMethod, StatusCode};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
-use answer::{Refusal, Reply};
+use answer::{Refusal, Reply, Signing};
 
 use crate::{
     fault::{self, CallFault, Operation},
@@ -177,9 +177,13 @@ pub(crate) async fn api(State(shared): State<Arc<Shared>>, request: Request) -> 
     if let Some(instead) = fault::after_operation(&shared, fault.as_ref()).await {
         return instead;
     }
-    let is_corrupt = fault == Some(CallFault::BadSignature);
+    let signing = if fault == Some(CallFault::BadSignature) {
+        Signing::Corrupt
+    } else {
+        Signing::Right
+    };
     let key = check::signing_key(&shared.accounts, merchant, &parts.headers);
-    reply.signed(key, shared.now(), is_corrupt)
+    reply.signed(key, shared.now(), signing)
 }
 
 /// Some calls name their order by the gateway's number or by a refund: scripted faults go by the

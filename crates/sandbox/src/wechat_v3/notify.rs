@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use super::{
-    answer::signature_headers,
+    answer::{PROBE_START, SIGNATURE, Signing, signature_headers},
     handle::{china_time, transaction},
     refund::refund_status,
 };
@@ -37,9 +37,12 @@ pub(crate) struct Notice {
 /// Kind, address and content of a notice.
 type Told = (String, Option<String>, delivery::Notice);
 
-/// 200 or 204.
-pub(crate) fn is_acknowledged(status: Option<u16>) -> bool {
-    matches!(status, Some(200 | 204))
+/// 200 or 204, unless it was a test, which is to be refused.
+pub(crate) fn is_acknowledged(status: Option<u16>, headers: &[(String, String)]) -> bool {
+    let is_probe = headers
+        .iter()
+        .any(|(name, value)| name == SIGNATURE && value.starts_with(PROBE_START));
+    matches!(status, Some(200 | 204)) && !is_probe
 }
 
 fn event_id(now: DateTime<Utc>) -> String {
@@ -145,10 +148,16 @@ pub(crate) fn render(
         },
     })
     .to_string();
-    let is_corrupt = faults.contains(&CallbackFault::CorruptSignature);
+    let signing = if faults.contains(&CallbackFault::SignatureProbe) {
+        Signing::Probe
+    } else if faults.contains(&CallbackFault::CorruptSignature) {
+        Signing::Corrupt
+    } else {
+        Signing::Right
+    };
     let key = accounts.signing_key(merchant)?;
     let mut headers = base_headers("application/json", "Mozilla/4.0");
-    let signature = signature_headers(key, now, body.as_bytes(), is_corrupt);
+    let signature = signature_headers(key, now, body.as_bytes(), signing);
     headers.extend(
         signature
             .into_iter()
@@ -185,6 +194,7 @@ fn falsify(
             plaintext.insert("out_trade_no".to_owned(), json!(other));
         }
         CallbackFault::CorruptSignature
+        | CallbackFault::SignatureProbe
         | CallbackFault::Delay { .. }
         | CallbackFault::Duplicate { .. }
         | CallbackFault::Reorder

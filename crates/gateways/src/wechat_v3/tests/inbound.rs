@@ -155,7 +155,18 @@ fn a_signature_probe_and_missing_or_doubled_headers_are_refused() {
     );
     assert_eq!(
         verify(&GATEWAY, &probe, body(case)),
-        Err(VerifyError::BadSignature)
+        Err(VerifyError::Probe)
+    );
+    probe.insert("wechatpay-serial", HeaderValue::from_static("0123"));
+    assert_eq!(
+        verify(&GATEWAY, &probe, body(case)),
+        Err(VerifyError::Probe),
+        "it may name a key that nobody has"
+    );
+    probe.insert("wechatpay-timestamp", HeaderValue::from_static("1"));
+    assert_eq!(
+        verify(&GATEWAY, &probe, body(case)),
+        Err(VerifyError::OutsideWindow)
     );
     for name in [
         "wechatpay-serial",
