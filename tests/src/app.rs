@@ -1,6 +1,7 @@
 //! [`TestApp`]: an installation for one test.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use flows::Kassa;
@@ -20,6 +21,7 @@ use crate::PATIENCE;
 use crate::caller::Caller;
 use crate::checks::Expected;
 use crate::event::Bound;
+use crate::queues;
 
 /// Codes of all planted accounts.
 pub const ACCOUNTS: [&str; 9] = code::ALL;
@@ -138,6 +140,7 @@ impl Builder {
             other,
             bound,
             http: http(),
+            is_shared: AtomicBool::new(false),
             is_finished: false,
         }
     }
@@ -153,8 +156,7 @@ impl Builder {
         }
         if let Some(url) = amqp_url {
             config.queue.amqp_url = Some(SecretValue::new(url));
-            let unique = IdSource::system(Clock::system()).next();
-            config.queue.prefix = format!("it-{}.", unique.simple());
+            config.queue.prefix = queues::take();
         }
         config
     }
@@ -178,6 +180,8 @@ pub struct TestApp {
     /// For callbacks posted by hand.
     pub http: reqwest::Client,
     pub(crate) bound: Option<Bound>,
+    /// Whether another process has been at the queues, and may still hold some of what was in them.
+    is_shared: AtomicBool,
     is_finished: bool,
 }
 
@@ -220,6 +224,7 @@ impl TestApp {
 
     /// Another process of the same installation, without gateways.
     pub async fn second_node(&self) -> Node {
+        self.is_shared.store(true, Ordering::Relaxed);
         let options = NodeOptions {
             worker: WorkerMode::Manual,
             clock: self.clock.clone(),
@@ -243,12 +248,22 @@ impl TestApp {
         Box::pin(self.check(&expected)).await;
         self.is_finished = true;
         let node = self.node.take().expect("the node runs");
-        let draining = Box::pin(node.drain_and_remove_queues());
+        let is_shared = self.is_shared.load(Ordering::Relaxed);
+        let draining = Box::pin(async {
+            if is_shared {
+                node.drain_and_remove_queues().await
+            } else {
+                node.drain_and_empty_queues().await
+            }
+        });
         let drained = tokio::time::timeout(PATIENCE, draining).await;
         let report = drained
             .expect("the node drains in time")
-            .expect("the queues go");
+            .expect("the queues go, or are emptied");
         assert!(report.is_clean(), "{report:?}");
+        if !is_shared && self.config.queue.amqp_url.is_some() {
+            queues::give_back(self.config.queue.prefix.clone());
+        }
     }
 }
 

@@ -40,6 +40,7 @@ pub mod codes;
 pub mod event;
 pub mod fault;
 pub mod hostile;
+mod queues;
 pub mod simulation;
 pub mod wallet;
 pub mod wish;

@@ -51,6 +51,17 @@ impl OpenQueue {
             None => Ok(()),
         }
     }
+
+    /// Empties the broker's queues of this prefix; nothing without a broker. For tests, which use them again.
+    ///
+    /// # Errors
+    /// [`QueueError`].
+    pub async fn purge_everything(&self) -> Result<(), QueueError> {
+        match &self.rabbit {
+            Some(rabbit) => rabbit.purge_everything().await,
+            None => Ok(()),
+        }
+    }
 }
 
 /// Connects to the database.

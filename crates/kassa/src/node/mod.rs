@@ -179,6 +179,18 @@ impl Node {
         Ok(report)
     }
 
+    /// As [`Node::drain`], and empties this installation's queues on the broker: for tests, which use them again.
+    ///
+    /// # Errors
+    /// [`NodeError::Queue`].
+    pub async fn drain_and_empty_queues(self) -> Result<DrainReport, NodeError> {
+        let report = self.lifecycle.drain().await;
+        let emptied = self.queue.purge_everything().await;
+        self.end().await;
+        emptied?;
+        Ok(report)
+    }
+
     async fn end(self) {
         if let Some(sandbox) = self.sandbox {
             sandbox.stop().await;

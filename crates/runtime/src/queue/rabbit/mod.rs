@@ -125,6 +125,15 @@ impl RabbitQueue {
         self.shared.topology.delete(&channel).await
     }
 
+    /// Deletes all messages under the prefix and keeps the queues, which take long to make: for tests.
+    ///
+    /// # Errors
+    /// [`QueueError`].
+    pub async fn purge_everything(&self) -> Result<(), QueueError> {
+        let channel = self.shared.incoming.channel("purge").await?;
+        self.shared.topology.purge(&channel).await
+    }
+
     fn ensure_open(&self) -> Result<(), QueueError> {
         if self.shared.closing.is_cancelled() {
             Err(QueueError::Closed)

@@ -12,7 +12,9 @@
 //! RabbitMQ 3.10 demands `reject-publish` for that, which also makes a length limit set by policy
 //! show up as a refused publish instead of a lost message.
 
-use lapin::options::{ExchangeDeclareOptions, QueueDeclareOptions, QueueDeleteOptions};
+use lapin::options::{
+    ExchangeDeclareOptions, QueueDeclareOptions, QueueDeleteOptions, QueuePurgeOptions,
+};
 use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
 use lapin::{Channel, ExchangeKind};
 
@@ -95,6 +97,21 @@ impl Topology {
                 delayed.insert("x-overflow".into(), text("reject-publish"));
                 delayed.insert("x-message-ttl".into(), AMQPValue::LongLongInt(*delay_ms));
                 declare_queue(channel, step, delayed).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes all messages.
+    pub(super) async fn purge(&self, channel: &Channel) -> Result<(), QueueError> {
+        for queue in QueueName::ALL {
+            let names = self.of(*queue);
+            let ladder = names.ladder.iter().map(|(step, _delay)| step);
+            for queue in [&names.work, &names.parked].into_iter().chain(ladder) {
+                channel
+                    .queue_purge(queue.clone(), QueuePurgeOptions::default())
+                    .await
+                    .map_err(|error| QueueError::broker("purge queue", error))?;
             }
         }
         Ok(())
