@@ -21,8 +21,8 @@ impl TestApp {
     }
 
     /// From now on the account has this setting.
-    pub async fn set(&self, code: &str, field: &str, value: &str) {
-        self.change(code, |change| change.settings[field] = Value::from(value))
+    pub async fn set(&self, code: &str, field: &str, value: impl Into<Value>) {
+        self.change(code, |change| change.settings[field] = value.into())
             .await;
     }
 

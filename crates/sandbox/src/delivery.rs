@@ -280,9 +280,7 @@ fn render(shared: &Shared, pending: &Pending) -> Option<Posting> {
     };
     match &pending.notice {
         Notice::Alipay(notice) => alipay::notify::render(&shared.accounts, notice, &faults),
-        Notice::Wechat(notice) => {
-            wechat_v3::notify::render(&shared.accounts, notice, shared.now(), &faults)
-        }
+        Notice::Wechat(notice) => wechat_v3::notify::render(shared, notice, &faults),
         Notice::WechatV2(notice) => wechat_v2::notify::render(&shared.accounts, notice, &faults),
         Notice::Baidu(notice) => baidu::notify::render(&shared.accounts, notice, &faults),
         Notice::Unionpay(notice) => unionpay::notify::render(&shared.accounts, notice, &faults),

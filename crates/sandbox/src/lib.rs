@@ -71,6 +71,7 @@ pub use state::{
     AccountBook, CallRecord, Gateway, Order, OrderState, Product, Refund, RefundOutcome,
     RefundStatus,
 };
+pub use wechat_v3::mode::WechatMode;
 
 use accounts::Accounts;
 use shared::{Parts, Shared};

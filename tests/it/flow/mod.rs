@@ -38,4 +38,5 @@ mod synchronise;
 mod top_up;
 mod wallet;
 mod watch;
+mod wechat_keys;
 mod worker;

@@ -10,6 +10,7 @@ use crate::{
     error::KeysError,
     keys::{Keys, serial_decimal, serial_number_sn},
     paypal::account::Platform,
+    wechat_v3::mode::WechatMode,
 };
 
 pub(crate) use credentials::credentials;
@@ -66,7 +67,8 @@ pub(crate) struct WechatMerchant {
     pub(crate) public_key: RsaPublicKey,
     pub(crate) serial_no: String,
     pub(crate) apiv3_key: String,
-    pub(crate) is_public_key_mode: bool,
+    /// At the start; [`Modes`](crate::wechat_v3::mode::Modes) says what became of it.
+    pub(crate) mode: WechatMode,
 }
 
 /// A key that WeChat Pay signs with.
@@ -97,7 +99,7 @@ pub(crate) struct Accounts {
     pub(crate) alipay: Vec<AlipayApp>,
     pub(crate) alipay_platform: RsaPrivateKey,
     pub(crate) wechat: Vec<WechatMerchant>,
-    /// The first signs for merchants in platform-certificate mode.
+    /// The first signs where nobody asks for another.
     pub(crate) wechat_certificates: Vec<WechatPlatformKey>,
     pub(crate) wechat_public_key: WechatPlatformKey,
     pub(crate) wechat_v2: Vec<WechatV2Merchant>,
@@ -230,7 +232,11 @@ impl Accounts {
                 serial_no: pair.serial(),
                 apiv3_key: pair.apiv3_key(),
                 public_key: pair.public,
-                is_public_key_mode: index == OTHER_MODE,
+                mode: if index == OTHER_MODE {
+                    WechatMode::PublicKey
+                } else {
+                    WechatMode::Certificate
+                },
             });
         }
         let mut wechat_certificates = Vec::new();
@@ -337,15 +343,6 @@ impl Accounts {
     /// Any other merchant than this one.
     pub(crate) fn other_baidu_merchant(&self, deal_id: &str) -> Option<&BaiduMerchant> {
         self.baidu.iter().rev().find(|it| it.deal_id != deal_id)
-    }
-
-    /// The key that signs answers and callbacks to this merchant.
-    pub(crate) fn signing_key(&self, merchant: &WechatMerchant) -> Option<&WechatPlatformKey> {
-        if merchant.is_public_key_mode {
-            Some(&self.wechat_public_key)
-        } else {
-            self.wechat_certificates.first()
-        }
     }
 }
 

@@ -21,6 +21,7 @@ use crate::{
     money::fen_from_yuan,
     shared::Shared,
     state::{Gateway, RefundOutcome},
+    wechat_v3::mode::WechatMode,
 };
 
 #[derive(Deserialize)]
@@ -47,6 +48,11 @@ struct Endpoint {
 }
 
 #[derive(Deserialize)]
+struct Mode {
+    mode: WechatMode,
+}
+
+#[derive(Deserialize)]
 struct ShowCode {
     gateway: Gateway,
     conduct: Conduct,
@@ -67,6 +73,7 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         .route("/orders/{name}/close", post(close))
         .route("/orders/{name}/dispute", post(dispute))
         .route("/endpoints/{account}", put(set_endpoint))
+        .route("/wechat/{mchid}/mode", put(set_wechat_mode))
         .route("/orders/{name}/console-refund", post(console_refund))
         .route("/orders/{name}/ask-refund", post(ask_refund))
         .route("/refunds", get(refunds))
@@ -150,6 +157,15 @@ async fn set_endpoint(
 ) -> StatusCode {
     control(shared).set_endpoint(&account, &endpoint.url);
     StatusCode::NO_CONTENT
+}
+
+async fn set_wechat_mode(
+    shared: Handle,
+    Path(mchid): Path<String>,
+    Json(wanted): Json<Mode>,
+) -> Response {
+    let set = control(shared).set_wechat_mode(&mchid, wanted.mode);
+    answer(set.map(|()| Value::Null))
 }
 
 async fn close(shared: Handle, Path(name): Path<String>) -> Response {

@@ -16,6 +16,7 @@ use crate::{
     payer,
     shared::Shared,
     state::{AccountBook, CallRecord, Gateway, Order, OrderKey, Refund, RefundOutcome, State},
+    wechat_v3::mode::WechatMode,
 };
 
 /// Controls a running sandbox. Clones control the same one.
@@ -127,6 +128,18 @@ impl Control {
     pub fn set_endpoint(&self, account: &str, url: &str) {
         let mut state = self.shared.state();
         state.endpoints.insert(account.to_owned(), url.to_owned());
+    }
+
+    /// A merchant of WeChat Pay's API v3 goes over from platform certificates to the public key, or back.
+    ///
+    /// # Errors
+    /// There is no such merchant.
+    pub fn set_wechat_mode(&self, mchid: &str, mode: WechatMode) -> Result<(), ControlError> {
+        if self.shared.accounts.wechat_merchant(mchid).is_none() {
+            return Err(ControlError::Refused("no such merchant".to_owned()));
+        }
+        self.shared.state().wechat_modes.set(mchid, mode);
+        Ok(())
     }
 
     /// Closes an open order at the gateway's console.

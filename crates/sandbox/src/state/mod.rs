@@ -19,6 +19,7 @@ use crate::{
     counter::Codes,
     delivery::{Pending, RecordedCallback},
     fault::FaultRules,
+    wechat_v3::mode::Modes,
 };
 
 /// Orders that the sandbox holds at once; then creates are refused as too frequent.
@@ -74,6 +75,7 @@ pub(crate) struct State {
     pub(crate) pending: Vec<Pending>,
     pub(crate) faults: FaultRules,
     pub(crate) codes: Codes,
+    pub(crate) wechat_modes: Modes,
     /// Where Stripe's and PayPal's events go, and Baidu's questions about refunds, by account: merchants
     /// register an address.
     pub(crate) endpoints: BTreeMap<String, String>,

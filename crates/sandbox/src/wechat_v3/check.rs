@@ -5,9 +5,9 @@ use axum::body::Bytes;
 use http::HeaderMap;
 use serde_json::{Map, Value};
 
-use super::{Route, answer::Refusal, fields, header, sign};
+use super::{Route, answer::Refusal, fields, header, mode, sign};
 use crate::{
-    accounts::{Accounts, WechatMerchant, WechatPlatformKey},
+    accounts::{WechatMerchant, WechatPlatformKey},
     crypto::is_signed_by,
     schema,
     shared::Shared,
@@ -77,30 +77,20 @@ pub(super) fn authorize<'a>(
         return Err(sign_error("签名错误"));
     }
     if header(headers, "wechatpay-serial").is_some()
-        && signing_key(&shared.accounts, merchant, headers).is_none()
+        && answering_key(shared, merchant, headers).is_none()
     {
         return Err(Refusal::new(400, "INVALID_REQUEST", "Wechatpay-Serial有误"));
     }
     Ok(merchant)
 }
 
-/// The key that the answer is signed with: the one that `Wechatpay-Serial` asks for, if the merchant
-/// has it, otherwise that of the merchant's mode.
-pub(super) fn signing_key<'a>(
-    accounts: &'a Accounts,
+/// The key that the answer is signed with.
+pub(super) fn answering_key<'a>(
+    shared: &'a Shared,
     merchant: &WechatMerchant,
     headers: &HeaderMap,
 ) -> Option<&'a WechatPlatformKey> {
-    match header(headers, "wechatpay-serial") {
-        None => accounts.signing_key(merchant),
-        Some(serial) if merchant.is_public_key_mode => {
-            Some(&accounts.wechat_public_key).filter(|key| key.serial == serial)
-        }
-        Some(serial) => accounts
-            .wechat_certificates
-            .iter()
-            .find(|key| key.serial == serial),
-    }
+    mode::answering_key(shared, merchant, header(headers, "wechatpay-serial"))
 }
 
 /// The body as an object that fits the route's table; empty for `GET`.

@@ -9,6 +9,7 @@ use url::{Host, Url};
 use super::{
     Route,
     answer::{Refusal, Reply},
+    mode::WechatMode,
     refund,
 };
 use crate::{
@@ -340,7 +341,7 @@ fn close(shared: &Shared, key: &OrderKey) -> Result<Reply, Refusal> {
 
 /// The platform certificates, encrypted with the merchant's `APIv3` key (`wechat_v3` sheet §8).
 fn certificates(shared: &Shared, merchant: &WechatMerchant) -> Result<Reply, Refusal> {
-    if merchant.is_public_key_mode {
+    if shared.state().wechat_modes.of(merchant) == WechatMode::PublicKey {
         return Err(Refusal::new(
             404,
             "RESOURCE_NOT_EXISTS",

@@ -4,6 +4,7 @@ mod answer;
 mod check;
 mod fields;
 mod handle;
+pub(crate) mod mode;
 pub(crate) mod notify;
 mod refund;
 pub(crate) mod sign;
@@ -182,7 +183,7 @@ pub(crate) async fn api(State(shared): State<Arc<Shared>>, request: Request) -> 
     } else {
         Signing::Right
     };
-    let key = check::signing_key(&shared.accounts, merchant, &parts.headers);
+    let key = check::answering_key(&shared, merchant, &parts.headers);
     reply.signed(key, shared.now(), signing)
 }
 

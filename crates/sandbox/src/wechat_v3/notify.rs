@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{
     answer::{PROBE_START, SIGNATURE, Signing, signature_headers},
     handle::{china_time, transaction},
+    mode::posting_key,
     refund::refund_status,
 };
 use crate::{
@@ -14,6 +15,7 @@ use crate::{
     crypto::{random_digits, random_text, seal},
     delivery::{self, Posting, base_headers},
     fault::CallbackFault,
+    shared::Shared,
     state::{Order, Refund, RefundOutcome, RefundStatus, china},
 };
 
@@ -116,11 +118,11 @@ pub(crate) fn settled(
 
 /// The request of one posting.
 pub(crate) fn render(
-    accounts: &Accounts,
+    shared: &Shared,
     notice: &Notice,
-    now: DateTime<Utc>,
     faults: &[CallbackFault],
 ) -> Option<Posting> {
+    let accounts = &shared.accounts;
     let merchant = accounts.wechat_merchant(&notice.mchid)?;
     let mut plaintext = notice.plaintext.clone();
     if notice.original_type == "transaction" {
@@ -155,9 +157,9 @@ pub(crate) fn render(
     } else {
         Signing::Right
     };
-    let key = accounts.signing_key(merchant)?;
+    let key = posting_key(shared, merchant)?;
     let mut headers = base_headers("application/json", "Mozilla/4.0");
-    let signature = signature_headers(key, now, body.as_bytes(), signing);
+    let signature = signature_headers(key, shared.now(), body.as_bytes(), signing);
     headers.extend(
         signature
             .into_iter()
