@@ -91,7 +91,7 @@ impl<'a> Adapter<'a> {
             if method.method == Method::BarCode {
                 self.room.close(&placed).await.expect("the order ends");
                 self.note_of(method.product, "cancel", None);
-                if self.room.name() != GatewayName::Alipay {
+                if self.room.name() == GatewayName::WechatV2 {
                     // Where the client certificate is demanded it goes past the recorder.
                     self.deeds.pop();
                 }
@@ -197,6 +197,7 @@ impl<'a> Adapter<'a> {
     fn code_of_payer(&self) -> AuthCode {
         let gateway = match self.room.name() {
             GatewayName::Alipay => Payers::Alipay,
+            GatewayName::WechatV3 => Payers::WechatV3,
             _ => Payers::WechatV2,
         };
         let code = self.control.show_code(gateway, Conduct::IsAsked);

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
+use kassa::node::seed::code;
 use proto::v1::prepay_info::Info;
 use proto::v1::{
     ChangePaymentPasswordRequest, ListChannelAccountsRequest, PasswordCodePurpose, PaymentChannel,
@@ -150,9 +151,14 @@ async fn card_story(app: &TestApp) -> (&'static str, String) {
 /// comes when the gateway's answers get lost.
 async fn counter_story(app: &TestApp) -> Vec<(&'static str, String)> {
     let mut codes = Vec::new();
-    for (channel, gateway) in [
-        (PaymentChannel::Alipay, Gateway::Alipay),
-        (PaymentChannel::WechatPay, Gateway::WechatV2),
+    for (channel, gateway, account) in [
+        (PaymentChannel::Alipay, Gateway::Alipay, code::ALIPAY),
+        (PaymentChannel::WechatPay, Gateway::WechatV3, code::WECHAT),
+        (
+            PaymentChannel::WechatPay,
+            Gateway::WechatV2,
+            code::WECHAT_V2,
+        ),
     ] {
         let conducts = [
             Conduct::Pays,
@@ -169,7 +175,7 @@ async fn counter_story(app: &TestApp) -> Vec<(&'static str, String)> {
             }
             let code = app.control.show_code(gateway, conduct).unwrap();
             let order = format!("counter-{gateway:?}-{n}");
-            let wish = Wish::bar_code(channel, &order, "12.00", &code);
+            let wish = Wish::bar_code(channel, &order, "12.00", &code).account(account);
             for _ in 0..2 {
                 drop(app.create(&wish).await);
             }

@@ -26,6 +26,15 @@ impl TestApp {
             .await;
     }
 
+    /// An operator takes one of the account's settings away.
+    pub async fn unset(&self, code: &str, field: &str) {
+        self.change(code, |change| {
+            let settings = change.settings.as_object_mut().expect("settings");
+            settings.remove(field).expect("a setting that is there");
+        })
+        .await;
+    }
+
     async fn change(&self, code: &str, how: impl FnOnce(&mut ChannelAccountChange)) {
         let kassa = self.kassa();
         let code = AccountCode::try_new(code.to_owned()).expect("a code");

@@ -60,7 +60,8 @@ pub trait Gateway: Send + Sync + std::fmt::Debug {
     /// Which gateway this is.
     fn name(&self) -> GatewayName;
 
-    /// What it can do; the generated `docs/gateways.md` is made of this.
+    /// What this account can do. A method may need settings that the account does not have; everything that the
+    /// gateway can do is in [`registry::capabilities`], of which the generated `docs/gateways.md` is made.
     fn capabilities(&self) -> &'static Capabilities;
 
     /// Verifies a callback over its raw bytes, before anything in it is believed. Every active key

@@ -1,15 +1,18 @@
 //! Payers at a counter: the codes that their apps show. Each is known to the gateway that made it, is good for a
 //! short while, and is charged once.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{
     crypto::random_digits,
     error::ControlError,
-    state::{Gateway, State},
+    operations::{self, RefundRequest},
+    shared::Shared,
+    state::{Gateway, Order, OrderKey, RefundKey, RefundStatus, State},
 };
 
 /// Codes held at once; then some are forgotten.
@@ -18,6 +21,8 @@ const CODES_MAX: usize = 10_000;
 const GOOD_FOR: TimeDelta = TimeDelta::minutes(1);
 /// Digits of a code after its first two.
 const TAIL_DIGITS: usize = 16;
+/// Where an order of WeChat Pay remembers that it was reversed.
+pub(crate) const REVERSED: &str = "reversed";
 
 /// What a payer does when the code is charged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,6 +85,41 @@ impl Codes {
     }
 }
 
+/// Gives a paid order back, at once and without a notice.
+pub(crate) fn give_back(
+    shared: &Arc<Shared>,
+    state: &mut State,
+    order: &Order,
+) -> Result<(), ControlError> {
+    let key = order.key();
+    let left = order.total_minor.saturating_sub(state.refunded_minor(&key));
+    if left == 0 {
+        return Ok(());
+    }
+    let number = format!("REVERSE{}", order.out_trade_no);
+    let request = RefundRequest {
+        out_refund_no: number.clone(),
+        amount_minor: left,
+        notify_url: None,
+        is_from_console: false,
+        content: Value::Null,
+    };
+    operations::refund(shared, state, &key, request)?;
+    if let Some(refund) = state.refund_mut(&RefundKey::new(&key, &number)) {
+        refund.status = RefundStatus::Success;
+        refund.settled_at = Some(shared.now());
+    }
+    Ok(())
+}
+
+/// Lets an order remember that it was reversed.
+pub(crate) fn mark_reversed(state: &mut State, key: &OrderKey) {
+    let content = state.order_mut(key).map(|order| &mut order.content);
+    if let Some(content) = content.and_then(Value::as_object_mut) {
+        content.insert(REVERSED.to_owned(), Value::Bool(true));
+    }
+}
+
 /// Lets a payer's app show a code.
 pub(crate) fn show(
     state: &mut State,
@@ -89,12 +129,8 @@ pub(crate) fn show(
 ) -> Result<String, ControlError> {
     let head = match gateway {
         Gateway::Alipay => "28",
-        Gateway::WechatV2 => "13",
-        Gateway::WechatV3
-        | Gateway::Baidu
-        | Gateway::Unionpay
-        | Gateway::Stripe
-        | Gateway::Paypal => {
+        Gateway::WechatV3 | Gateway::WechatV2 => "13",
+        Gateway::Baidu | Gateway::Unionpay | Gateway::Stripe | Gateway::Paypal => {
             let word = "no codes are shown for this gateway";
             return Err(ControlError::Refused(word.to_owned()));
         }

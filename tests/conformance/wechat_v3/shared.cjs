@@ -26,6 +26,8 @@ const authorizationOf = ({ headers }) => {
 
 // What the merchant's signature in the client's parameters is over, and the signature itself.
 const invocationOf = (prepay) => {
+  // Whose code was scanned is given nothing.
+  if (!prepay) return undefined;
   const head = [prepay.app_id, prepay.time_stamp, prepay.nonce_str];
   if (prepay.kind === 'jsapi') return [[...head, prepay.package], prepay.pay_sign];
   if (prepay.kind === 'wechat_app') return [[...head, prepay.prepay_id], prepay.sign];

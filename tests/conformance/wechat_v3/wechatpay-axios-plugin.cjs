@@ -33,6 +33,24 @@ const placed = async ({ account: { settings }, sdk }, product = 'native') => {
   return outTradeNo;
 };
 
+// What becomes of the code of a payer who does that.
+const charged = async ({ account: { settings }, sdk }, conduct) => {
+  const outTradeNo = number('C');
+  const { code } = await control('codes', { gateway: 'wechat_v3', conduct });
+  const { appid, mchid } = settings;
+  const { data } = await sdk.chain('v3/pay/transactions/codepay').post({
+    appid,
+    mchid,
+    description: ORDER.description,
+    out_trade_no: outTradeNo,
+    payer: { auth_code: code },
+    amount: ORDER.amount,
+    scene_info: { store_info: { out_id: settings.store_out_id } },
+  });
+  assert.equal(data.out_trade_no, outTradeNo);
+  return data;
+};
+
 const paid = async (merchant) => {
   const outTradeNo = await placed(merchant);
   await control(`orders/${outTradeNo}/pay`);
@@ -67,6 +85,23 @@ const drives = async () => {
       everyone((merchant) => placed(merchant, product))
     ));
   }
+  await check('/v3/pay/transactions/codepay', 'place', 'drives', () => everyone(async (merchant) => {
+    const order = await charged(merchant, 'pays');
+    assert.deepEqual([order.trade_state, order.amount.total], ['SUCCESS', 1234]);
+    assert.equal((await query(merchant, order.out_trade_no)).trade_state, 'SUCCESS');
+    assert.equal((await charged(merchant, 'is_asked')).trade_state, 'USERPAYING');
+    await assert.rejects(charged(merchant, 'lacks_money'));
+  }));
+  await check('/v3/pay/transactions/codepay', 'cancel', 'drives', () => everyone(async (merchant) => {
+    const { appid, mchid } = merchant.account.settings;
+    const url = 'v3/pay/transactions/out-trade-no/{out_trade_no}/reverse';
+    for (const conduct of ['pays', 'is_asked']) {
+      const { out_trade_no: outTradeNo } = await charged(merchant, conduct);
+      const { data } = await merchant.sdk.chain(url).post({ appid, mchid }, { out_trade_no: outTradeNo });
+      assert.equal(data.out_trade_no, outTradeNo);
+      assert.equal((await query(merchant, outTradeNo)).trade_state, 'REVOKED');
+    }
+  }));
   await check(EVERY, 'query', 'drives', () => everyone(async (merchant) => {
     const order = await query(merchant, await paid(merchant));
     assert.equal(order.trade_state, 'SUCCESS');

@@ -148,10 +148,12 @@ def judges():
                 if deed["product"] != product:
                     continue
                 sdk, settings = SDKS[deed["account"]], GROUND["accounts"][deed["account"]]["settings"]
-                (call,) = deed["calls"]
+                call, *asked = deed["calls"]
+                # A reversal is followed by a question.
+                assert [it["method"] for it in asked] == ["GET"] * (operation == "cancel"), asked
                 assert verifies_request(sdk, settings, call, call["body"])
                 assert not verifies_request(sdk, settings, call, call["body"] + " ")
-                if operation == "place":
+                if operation == "place" and deed["prepay"]:
                     assert is_invoked_rightly(sdk, deed["prepay"]), deed["prepay"]
 
 

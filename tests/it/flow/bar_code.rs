@@ -22,6 +22,8 @@ use v1::retry_payment_request::Payer as RetryPayer;
 pub(super) struct Counter {
     pub(super) channel: PaymentChannel,
     pub(super) gateway: Gateway,
+    /// The one to pay over.
+    pub(super) account: &'static str,
     product: Product,
     /// Whether the gateway posts a callback.
     calls_back: bool,
@@ -32,18 +34,28 @@ pub(super) struct Counter {
 pub(super) const ALIPAY: Counter = Counter {
     channel: PaymentChannel::Alipay,
     gateway: Gateway::Alipay,
+    account: code::ALIPAY,
     product: Product::AlipayBarCode,
     calls_back: true,
     cancels: 0,
 };
-pub(super) const WECHAT: Counter = Counter {
+pub(super) const WECHAT_V3: Counter = Counter {
     channel: PaymentChannel::WechatPay,
-    gateway: Gateway::WechatV2,
+    gateway: Gateway::WechatV3,
+    account: code::WECHAT,
     product: Product::WechatBarCode,
     calls_back: false,
     cancels: 1,
 };
-pub(super) const COUNTERS: [Counter; 2] = [ALIPAY, WECHAT];
+pub(super) const WECHAT: Counter = Counter {
+    channel: PaymentChannel::WechatPay,
+    gateway: Gateway::WechatV2,
+    account: code::WECHAT_V2,
+    product: Product::WechatBarCode,
+    calls_back: false,
+    cancels: 1,
+};
+pub(super) const COUNTERS: [Counter; 3] = [ALIPAY, WECHAT_V3, WECHAT];
 
 impl Counter {
     pub(super) fn code(self, app: &TestApp, conduct: Conduct) -> String {
@@ -52,7 +64,11 @@ impl Counter {
 
     /// The order is the request's id too.
     pub(super) fn wish(self, app: &TestApp, order: &str, conduct: Conduct) -> Wish {
-        Wish::bar_code(self.channel, order, "12.34", &self.code(app, conduct))
+        self.wish_with(order, "12.34", &self.code(app, conduct))
+    }
+
+    pub(super) fn wish_with(self, order: &str, amount: &str, code: &str) -> Wish {
+        Wish::bar_code(self.channel, order, amount, code).account(self.account)
     }
 }
 
@@ -202,6 +218,7 @@ async fn a_code_that_the_gateway_refuses_ends_the_payment_and_the_order_can_be_p
                 "ACQ.BUYER_BALANCE_NOT_ENOUGH",
             ],
         ),
+        (WECHAT_V3, ["AUTH_CODE_INVALID", "NOT_ENOUGH"]),
         (WECHAT, ["AUTH_CODE_INVALID", "NOTENOUGH"]),
     ] {
         let app = TestApp::start().await;
@@ -211,7 +228,7 @@ async fn a_code_that_the_gateway_refuses_ends_the_payment_and_the_order_can_be_p
         };
         let poor = counter.code(&app, Conduct::LacksMoney);
         for (code, expected) in [(unknown, codes[0]), (&poor, codes[1])] {
-            let wish = Wish::bar_code(counter.channel, "tea", "12.34", code).request_id(expected);
+            let wish = counter.wish_with("tea", "12.34", code).request_id(expected);
             for _ in 0..2 {
                 let refused = app.create(&wish).await.unwrap_err();
                 assert_eq!(reason(&refused), "GATEWAY_REFUSED");
@@ -257,7 +274,7 @@ async fn a_repeated_request_answers_the_same_payment_and_uses_no_second_code() {
         assert_eq!(app.attempts(&created.id).await.len(), 1);
         assert_eq!(calls(&app, Operation::Create), 1);
         // It was not charged: it is good for somebody else's tea.
-        let next = Wish::bar_code(counter.channel, "next", "1.00", &other);
+        let next = counter.wish_with("next", "1.00", &other);
         let paid = app.create(&next).await.unwrap();
         assert_eq!(paid.transaction.status(), PaymentStatus::PaidSuccess);
         app.settle().await;
@@ -322,16 +339,24 @@ async fn a_payer_with_an_open_code_of_another_kind_can_pay_at_the_counter() {
     app.finish().await;
 }
 
-/// WeChat Pay's accounts at API v3 take no codes here.
+/// WeChat Pay's API v3 wants to know where the till stands.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_account_is_one_whose_gateway_takes_codes() {
+async fn the_account_is_one_that_takes_codes() {
     let app = TestApp::start().await;
-    let wish = WECHAT.wish(&app, "tea", Conduct::Pays);
-    let refused = app.create(&wish.clone().account(code::WECHAT)).await;
+    app.unset(code::WECHAT, "store_out_id").await;
+    let wish = WECHAT_V3.wish(&app, "tea", Conduct::Pays);
+    let refused = app.create(&wish).await;
     assert_eq!(reason(&refused.unwrap_err()), "NO_CHANNEL_ACCOUNT");
-    let paid = app.create(&wish).await.unwrap();
+    assert_eq!(calls(&app, Operation::Create), 0);
+    // Everything else is paid over it as before.
+    app.paid(&Wish::wechat_jsapi("cake", "1.00").account(code::WECHAT))
+        .await;
+    let paid = app.create(&wish.account("")).await.unwrap();
     assert_eq!(paid.transaction.status(), PaymentStatus::PaidSuccess);
-    assert_eq!(app.order(&paid.id).await.gateway, Gateway::WechatV2);
+    let other = app.node().sandbox().unwrap().credentials();
+    let other = other.wechat_public_key_mode.mchid.clone();
+    assert_eq!(app.order(&paid.id).await.account, other);
+    app.settle().await;
     app.finish().await;
 }
 
@@ -347,7 +372,7 @@ async fn balance_and_a_code_pay_together_or_not_at_all() {
                 balance_leg("5.00"),
                 gateway_leg(counter.channel, bar_code, "7.00"),
             ];
-            let mut wish = Wish::legs(order, "12.00", legs);
+            let mut wish = Wish::legs(order, "12.00", legs).account(counter.account);
             wish.0.payer = Some(Payer::AuthCode(counter.code(&app, conduct)));
             wish
         };

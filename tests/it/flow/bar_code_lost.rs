@@ -8,13 +8,13 @@ use flows::payment::{BAR_CODE_EXPIRY_DEFAULT, CreatePayment, LegsWanted};
 use kassa_core::anomaly::AnomalyKind;
 use kassa_core::channel::{Channel, Method};
 use kassa_core::payment::{AttemptStatus, AuthCode};
-use kassa_core::text::{BusinessOrderId, RequestId, Subject};
+use kassa_core::text::{AccountCode, BusinessOrderId, RequestId, Subject};
 use kassa_core::{Currency, Money};
 use proto::v1::{PaymentChannel, PaymentStatus};
 use runtime::checkpoint::{Checkpoint, Checkpoints};
 use sandbox::{CallFault, Conduct, FaultRule, FaultScope, Operation, OrderState};
 use tests::event::kinds;
-use tests::{TestApp, Wish, money, reason, until};
+use tests::{TestApp, money, reason, until};
 use tokio::sync::Semaphore;
 use v1::create_payment_request::Payer;
 
@@ -136,7 +136,7 @@ fn request(counter: Counter, app: &TestApp) -> CreatePayment {
         return_url: None,
         time_to_expiry: BAR_CODE_EXPIRY_DEFAULT,
         metadata: std::collections::BTreeMap::new(),
-        channel_account: None,
+        channel_account: Some(AccountCode::try_new(counter.account).unwrap()),
         legs: LegsWanted::One,
         payment_password: None,
     }
@@ -383,7 +383,7 @@ async fn two_tills_with_one_request_charge_one_code() {
         let codes = [(); 8].map(|()| counter.code(&app, Conduct::Pays));
         let tasks: Vec<_> = codes
             .iter()
-            .map(|code| app.spawn_create(&Wish::bar_code(counter.channel, "tea", "12.34", code)))
+            .map(|code| app.spawn_create(&counter.wish_with("tea", "12.34", code)))
             .collect();
         let mut created = Vec::new();
         for task in tasks {

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use gateways::registry;
 use kassa_core::anomaly::AnomalyKind;
 use kassa_core::app::App;
 use kassa_core::channel::{Channel, ChannelAccount, Method};
@@ -273,7 +272,8 @@ pub(super) fn already_paid(payment: &PaymentTransaction) -> Error {
 }
 
 /// The account of the app to pay through: the one with `code`, or else `preferred` if it fits, or else
-/// the first that fits. Accounts of one channel may sit at gateways of which only some take the method.
+/// the first that fits. Accounts of one channel may sit at gateways of which only some take the method,
+/// and a method may need settings that an account lacks.
 pub(super) fn choose_account(
     kassa: &Kassa,
     app: &App,
@@ -285,13 +285,9 @@ pub(super) fn choose_account(
         .channel_accounts
         .iter()
         .filter_map(|id| kassa.accounts.find(*id))
+        .filter(|open| open.gateway.capabilities().method(method).is_some())
         .map(|open| open.account)
         .filter(|account| account.is_active && account.channel() == channel)
-        .filter(|account| {
-            registry::capabilities(account.gateway)
-                .method(method)
-                .is_some()
-        })
         .filter(|account| code.is_none_or(|code| account.code == *code))
         .collect();
     let mut fitting = usable.iter().filter(|account| account.limits.allow(amount));

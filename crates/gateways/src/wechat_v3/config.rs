@@ -9,6 +9,8 @@
 //! | `platform_certificates` | list of `{serial, pem}` |
 //! | `public_keys` | list of `{id, pem}`, ids beginning with `PUB_KEY_ID_` |
 //! | `h5_app_name`, `h5_app_url` | of the site that sends payers to H5; may be left out |
+//! | `store_id`, `store_out_id` | where the till stands: WeChat's number of the place, or the merchant's own; bar codes need one of the two |
+//! | `device_id`, `device_ip` | of the till; may be left out; an address that comes with a payment goes before |
 //! | `merchant_private_key` (secret) | our key: PEM, or one line of base64 |
 //! | `apiv3_key` (secret) | 32 letters and digits |
 //! | `apiv3_key_previous` (secret) | still opens what was sealed with it while notifications of that time may come; may be left out |
@@ -34,6 +36,8 @@ const MCHID_LENGTH_MAX: usize = 32;
 const APPID_LENGTH_MAX: usize = 32;
 const SERIAL_LENGTH_MAX: usize = 40;
 const APIV3_KEY_LENGTH: usize = 32;
+/// UNVERIFIED: the longest number of a store and of a device; the sheet gives no lengths for code pay (§5).
+const SCENE_TEXT_LENGTH_MAX: usize = 32;
 const PUBLIC_KEY_ID_START: &str = "PUB_KEY_ID_";
 
 /// Typed settings of one account.
@@ -54,9 +58,26 @@ pub(super) struct Settings {
     pub(super) public_key_id: Option<String>,
     pub(super) h5_app_name: Option<String>,
     pub(super) h5_app_url: Option<String>,
+    /// Absent where the account takes no bar codes.
+    pub(super) till: Option<Till>,
     pub(super) merchant_private_key: RsaPrivateKey,
     /// The newest first; all open.
     pub(super) apiv3_keys: Vec<Secret>,
+}
+
+/// Where payers' codes are scanned (sheet §5). One of the two store numbers is there.
+#[derive(Debug)]
+#[cfg_attr(
+    not(feature = "client"),
+    expect(dead_code, reason = "only calls say where the till stands")
+)]
+pub(super) struct Till {
+    /// WeChat's number of the place: digits.
+    pub(super) store_id: Option<String>,
+    /// The merchant's own number of it.
+    pub(super) store_out_id: Option<String>,
+    pub(super) device_id: Option<String>,
+    pub(super) device_ip: Option<String>,
 }
 
 impl Settings {
@@ -70,6 +91,7 @@ impl Settings {
         let merchant_serial_no = reader.parsed("merchant_serial_no", serial);
         let h5_app_name = reader.optional_text("h5_app_name").map(str::to_owned);
         let h5_app_url = reader.optional_text("h5_app_url").map(str::to_owned);
+        let till = till(&mut reader);
         let merchant_private_key = reader.secret("merchant_private_key", RsaPrivateKey::try_parse);
         let current = reader.secret("apiv3_key", apiv3_key);
         let previous = reader.optional_secret("apiv3_key_previous", apiv3_key);
@@ -102,6 +124,7 @@ impl Settings {
                 public_key_id,
                 h5_app_name,
                 h5_app_url,
+                till,
                 merchant_private_key,
                 apiv3_keys: [current].into_iter().chain(previous).collect(),
             }),
@@ -116,6 +139,42 @@ fn backup(reader: &mut FieldReader<'_>) -> Option<Url> {
         reader.problem("api_backup_base_url", expected);
     }
     url.ok()
+}
+
+fn till(reader: &mut FieldReader<'_>) -> Option<Till> {
+    let mut text = |field, parse: fn(&str) -> Result<String, &'static str>| {
+        let parsed = parse(reader.optional_text(field)?);
+        if let Err(expected) = parsed {
+            reader.problem(field, expected);
+        }
+        parsed.ok()
+    };
+    let till = Till {
+        store_id: text("store_id", store_id),
+        store_out_id: text("store_out_id", word),
+        device_id: text("device_id", word),
+        device_ip: text("device_ip", address),
+    };
+    (till.store_id.is_some() || till.store_out_id.is_some()).then_some(till)
+}
+
+fn store_id(text: &str) -> Result<String, &'static str> {
+    let is_id = text.len() <= SCENE_TEXT_LENGTH_MAX && text.bytes().all(|b| b.is_ascii_digit());
+    is_id.then(|| text.to_owned()).ok_or("at most 32 digits")
+}
+
+fn word(text: &str) -> Result<String, &'static str> {
+    let is_word =
+        text.len() <= SCENE_TEXT_LENGTH_MAX && text.bytes().all(|b| b.is_ascii_alphanumeric());
+    let expected = "at most 32 letters and digits";
+    is_word.then(|| text.to_owned()).ok_or(expected)
+}
+
+fn address(text: &str) -> Result<String, &'static str> {
+    let address: Result<std::net::IpAddr, _> = text.parse();
+    address
+        .map(|address| address.to_string())
+        .map_err(|_not_one| "an IP address")
 }
 
 fn platform_keys(

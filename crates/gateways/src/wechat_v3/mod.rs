@@ -50,11 +50,12 @@ const fn method(method: Method, product: &'static str) -> MethodCapability {
         takes_return_url: matches!(method, Method::Wap),
         prepay_valid_secs: match method {
             Method::Wap => Some(H5_URL_VALID_SECS),
+            // The payer is given nothing.
+            Method::BarCode => None,
             Method::Qr
             | Method::Jsapi
             | Method::App
             | Method::Page
-            | Method::BarCode
             | Method::MiniProgram
             | Method::Card
             | Method::Wallet => Some(PREPAY_VALID_SECS),
@@ -69,6 +70,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
         method(Method::Jsapi, "/v3/pay/transactions/jsapi"),
         method(Method::Wap, "/v3/pay/transactions/h5"),
         method(Method::App, "/v3/pay/transactions/app"),
+        method(Method::BarCode, "/v3/pay/transactions/codepay"),
     ],
     currencies: &["CNY"],
     amount_minor_max: 2_147_483_647,
@@ -79,6 +81,17 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     signed_return: false,
     expiry_min_secs: 60,
     expiry_max_secs: 7 * 24 * 3600,
+};
+
+/// What an account can do whose settings do not say where its till stands: everything but bar codes.
+const WITHOUT_TILL: Capabilities = Capabilities {
+    methods: &[
+        method(Method::Qr, "/v3/pay/transactions/native"),
+        method(Method::Jsapi, "/v3/pay/transactions/jsapi"),
+        method(Method::Wap, "/v3/pay/transactions/h5"),
+        method(Method::App, "/v3/pay/transactions/app"),
+    ],
+    ..CAPABILITIES
 };
 
 /// One WeChat Pay account.
@@ -125,7 +138,10 @@ impl Gateway for WechatV3 {
     }
 
     fn capabilities(&self) -> &'static Capabilities {
-        &CAPABILITIES
+        match self.settings.till {
+            Some(_) => &CAPABILITIES,
+            None => &WITHOUT_TILL,
+        }
     }
 
     fn verify(&self, callback: &RawCallback<'_>) -> Result<Verified, VerifyError> {
@@ -151,14 +167,12 @@ impl Gateway for WechatV3 {
 
     #[cfg(feature = "client")]
     async fn query(&self, order: &PlacedOrder) -> Result<PaymentReport, CallError> {
-        let number = &order.request_number;
-        self.client.query(&self.settings, number).await
+        self.client.query(&self.settings, order).await
     }
 
     #[cfg(feature = "client")]
     async fn close(&self, order: &PlacedOrder) -> Result<Closed, CallError> {
-        let number = &order.request_number;
-        self.client.close(&self.settings, number).await
+        self.client.close(&self.settings, order).await
     }
 
     #[cfg(feature = "client")]

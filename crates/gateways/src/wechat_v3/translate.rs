@@ -3,6 +3,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use kassa_core::Secret;
+#[cfg(feature = "client")]
+use kassa_core::channel::Method;
 use kassa_core::money::{Currency, Money};
 use kassa_core::notification::{
     GatewayReason, Notification, PaymentReport, RefundReport, ReportedPayment, ReportedRefund,
@@ -118,14 +120,15 @@ pub(super) fn payment_report(transaction: &Transaction) -> Result<PaymentReport,
     let state = match word {
         // REFUND means that a refund was begun, also a partial one: the order was paid.
         "SUCCESS" | "REFUND" => ReportedPayment::Paid {
-            amount: money(
-                transaction.amount.as_ref(),
-                |amount| amount.total,
-                "amount.total",
-            )?,
+            amount: total(transaction)?,
             paid_at: time(transaction.success_time.as_deref(), "success_time")?,
         },
         "NOTPAY" | "USERPAYING" => ReportedPayment::Unpaid,
+        // Reversed. Only what was paid has a number of WeChat's: that money was given back (sheet §5, §6).
+        "REVOKED" if has_number(transaction) => ReportedPayment::Reversed {
+            amount: total(transaction)?,
+            paid_at: time(transaction.success_time.as_deref(), "success_time")?,
+        },
         "CLOSED" | "REVOKED" => ReportedPayment::Closed,
         "PAYERROR" => ReportedPayment::Failed(GatewayReason {
             code: word.to_owned(),
@@ -141,6 +144,31 @@ pub(super) fn payment_report(transaction: &Transaction) -> Result<PaymentReport,
             .filter(|id| !id.is_empty()),
         state,
     })
+}
+
+/// What WeChat says about an order when it is asked. At a counter a payment that failed is to be reversed like
+/// one that nobody confirms (sheet §5): until then it may be paid yet.
+#[cfg(feature = "client")]
+pub(super) fn queried(
+    transaction: &Transaction,
+    method: Method,
+) -> Result<PaymentReport, &'static str> {
+    let mut report = payment_report(transaction)?;
+    if method == Method::BarCode && matches!(report.state, ReportedPayment::Failed(_)) {
+        report.state = ReportedPayment::Unpaid;
+    }
+    Ok(report)
+}
+
+fn has_number(transaction: &Transaction) -> bool {
+    let id = transaction.transaction_id.as_deref();
+    id.is_some_and(|id| !id.is_empty())
+}
+
+/// What the order is for.
+fn total(transaction: &Transaction) -> Result<Money, &'static str> {
+    let amount = transaction.amount.as_ref();
+    money(amount, |amount| amount.total, "amount.total")
 }
 
 /// What WeChat says about a refund; the error names the field that is missing or unreadable.

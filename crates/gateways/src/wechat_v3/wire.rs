@@ -137,6 +137,53 @@ pub(super) struct Created {
     pub(super) h5_url: Option<String>,
 }
 
+/// Body of `POST /v3/pay/transactions/codepay`. It holds a payer's code, so it does not print.
+#[cfg(feature = "client")]
+#[derive(Serialize)]
+pub(super) struct CodePay<'a> {
+    pub(super) appid: &'a str,
+    pub(super) mchid: &'a str,
+    pub(super) description: &'a str,
+    pub(super) out_trade_no: &'a str,
+    pub(super) payer: CodePayer<'a>,
+    pub(super) amount: OrderAmount,
+    pub(super) scene_info: CounterScene<'a>,
+}
+
+#[cfg(feature = "client")]
+#[derive(Serialize)]
+pub(super) struct CodePayer<'a> {
+    pub(super) auth_code: &'a str,
+}
+
+/// Where the code was scanned.
+#[cfg(feature = "client")]
+#[derive(Serialize)]
+pub(super) struct CounterScene<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) device_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) device_ip: Option<String>,
+    pub(super) store_info: StoreInfo<'a>,
+}
+
+#[cfg(feature = "client")]
+#[derive(Serialize)]
+pub(super) struct StoreInfo<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) out_id: Option<&'a str>,
+}
+
+/// Body of a reversal.
+#[cfg(feature = "client")]
+#[derive(Debug, Serialize)]
+pub(super) struct ReverseOrder<'a> {
+    pub(super) appid: &'a str,
+    pub(super) mchid: &'a str,
+}
+
 /// Body of a close.
 #[cfg(feature = "client")]
 #[derive(Debug, Serialize)]

@@ -15,6 +15,7 @@ use super::payer;
 use super::picture;
 use super::stage::Stage;
 use super::timeline::{Look, Seen, Sight, Step, Timeline, until};
+use crate::node::seed::code;
 use crate::spec::account::AccountSpec;
 
 const CURRENCY: &str = "CNY";
@@ -225,7 +226,9 @@ impl Story {
         let step = self.step("create", "CreatePayment with the payer's code", expected);
         let gateway = match self.channel {
             Channel::Alipay => Gateway::Alipay,
-            Channel::WechatPay => Gateway::WechatV2,
+            // The payer's app does not know through which API the till asks.
+            Channel::WechatPay if self.account.starts_with(code::WECHAT_V2) => Gateway::WechatV2,
+            Channel::WechatPay => Gateway::WechatV3,
             Channel::Baidu
             | Channel::Unionpay
             | Channel::Stripe

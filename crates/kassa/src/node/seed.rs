@@ -28,6 +28,9 @@ const ACTOR: &str = "kassa up";
 /// What errors call the entries.
 const WHAT: &str = "the sandbox's credentials";
 
+/// Where the till of the sandbox's WeChat Pay merchants stands, which takes bar codes.
+const TILL_STORE: &str = "Sandbox1";
+
 /// Codes of the sandbox's accounts, before a suffix.
 pub mod code {
     /// Alipay, public-key mode.
@@ -200,6 +203,7 @@ pub fn wechat_account(
         "merchant_serial_no": from.merchant_serial_no,
         "platform_certificates": certificates,
         "public_keys": public_keys,
+        "store_out_id": TILL_STORE,
     });
     let secrets = [
         ("merchant_private_key", &from.merchant_private_key_pem),

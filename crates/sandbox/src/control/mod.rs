@@ -75,7 +75,7 @@ impl Control {
     }
 
     /// A payer at a counter shows a code, which is good for a minute and for one payment. Only Alipay's and
-    /// WeChat Pay's API v2 take them here.
+    /// WeChat Pay's are taken here.
     ///
     /// # Errors
     /// The gateway takes no codes.

@@ -49,7 +49,7 @@ pub enum Product {
     WechatApp,
     /// `/v3/pay/transactions/h5`, or MWEB.
     WechatH5,
-    /// `/pay/micropay` of v2.
+    /// `/v3/pay/transactions/codepay`, or `/pay/micropay`.
     WechatBarCode,
     /// `swan.requestPolymerPayment`.
     BaiduMiniProgram,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     Refusal,
@@ -12,21 +12,19 @@ use super::{
     xml::Fields,
 };
 use crate::{
-    counter::{BadCode, Conduct},
+    counter::{self, BadCode, Conduct},
     crypto::random_text,
-    operations::{self, RefundRequest, close_open, expire, gateway_number},
+    operations::{self, close_open, expire, gateway_number},
     shared::Shared,
-    state::{Gateway, Order, OrderKey, OrderState, Product, RefundKey, RefundStatus, State},
+    state::{Gateway, Order, OrderState, Product},
 };
 
 /// Reversals are possible for this long after the order was placed.
 const REVERSE_WINDOW: TimeDelta = TimeDelta::days(7);
-/// Where an order remembers that it was reversed.
-const REVERSED: &str = "reversed";
 
 /// Whether an order was reversed, paid or not.
 pub(super) fn is_reversed(order: &Order) -> bool {
-    order.content.get(REVERSED).is_some()
+    order.content.get(counter::REVERSED).is_some()
 }
 
 /// Charges a code. What is refused makes no order.
@@ -119,36 +117,9 @@ pub(super) fn reverse(shared: &Arc<Shared>, asked: &Asked<'_>) -> Result<Fields,
     match order.state {
         OrderState::Open => close_open(shared, &mut state, &key),
         OrderState::Closed => {}
-        OrderState::Paid => give_back(shared, &mut state, &order)?,
+        OrderState::Paid => counter::give_back(shared, &mut state, &order)
+            .map_err(|_source| Refusal::new("TRADE_ERROR", "订单不支持撤销"))?,
     }
-    let content = state.order_mut(&key).map(|order| &mut order.content);
-    if let Some(content) = content.and_then(Value::as_object_mut) {
-        content.insert(REVERSED.to_owned(), Value::Bool(true));
-    }
+    counter::mark_reversed(&mut state, &key);
     Ok(Fields::from([("recall".to_owned(), "N".to_owned())]))
-}
-
-/// Gives a paid order back, at once.
-fn give_back(shared: &Arc<Shared>, state: &mut State, order: &Order) -> Result<(), Refusal> {
-    let key: OrderKey = order.key();
-    let refunded = state.refunded_minor(&key);
-    let left = order.total_minor.saturating_sub(refunded);
-    if left == 0 {
-        return Ok(());
-    }
-    let number = format!("REVERSE{}", order.out_trade_no);
-    let request = RefundRequest {
-        out_refund_no: number.clone(),
-        amount_minor: left,
-        notify_url: None,
-        is_from_console: false,
-        content: Value::Null,
-    };
-    let made = operations::refund(shared, state, &key, request);
-    made.map_err(|_source| Refusal::new("TRADE_ERROR", "订单不支持撤销"))?;
-    if let Some(refund) = state.refund_mut(&RefundKey::new(&key, &number)) {
-        refund.status = RefundStatus::Success;
-        refund.settled_at = Some(shared.now());
-    }
-    Ok(())
 }

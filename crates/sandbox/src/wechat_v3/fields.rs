@@ -99,6 +99,54 @@ const H5_ORDER: &[Field] = order!(required("scene_info", Kind::Object(H5_SCENE))
 
 const ORDER: &[Field] = order!(optional("scene_info", Kind::Object(SCENE)),);
 
+const CODE_PAYER: &[Field] = &[required("auth_code", text(32))];
+
+const COUNTER_STORE: &[Field] = &[optional("id", text(32)), optional("out_id", text(32))];
+
+const COUNTER_SCENE: &[Field] = &[
+    optional("device_id", text(32)),
+    optional("device_ip", text(45)),
+    required("store_info", Kind::Object(COUNTER_STORE)),
+];
+
+const COUNTER_GOODS: &[Field] = &[
+    required("merchant_goods_id", text(32)),
+    optional("wxpay_goods_id", text(32)),
+    optional("goods_name", text(256)),
+    required("quantity", Kind::Int { min: 1 }),
+    required("unit_price", Kind::Int { min: 0 }),
+];
+
+const COUNTER_DETAIL: &[Field] = &[
+    optional("cost_price", Kind::Int { min: 0 }),
+    optional("invoice_id", text(32)),
+    optional("goods_detail", Kind::List(COUNTER_GOODS)),
+];
+
+const CODE_PAY: &[Field] = &[
+    required("appid", text(32)),
+    required("mchid", text(32)),
+    required("description", text(127)),
+    required(
+        "out_trade_no",
+        Kind::Chars {
+            min: 6,
+            max: 32,
+            allowed: is_number_character,
+        },
+    ),
+    optional("attach", text(128)),
+    optional("goods_tag", text(32)),
+    optional("support_fapiao", Kind::Bool),
+    required("payer", Kind::Object(CODE_PAYER)),
+    required("amount", Kind::Object(AMOUNT)),
+    required("scene_info", Kind::Object(COUNTER_SCENE)),
+    optional("detail", Kind::Object(COUNTER_DETAIL)),
+    optional("settle_info", Kind::Object(SETTLE)),
+];
+
+const REVERSE: &[Field] = &[required("appid", text(32)), required("mchid", text(32))];
+
 const CLOSE: &[Field] = &[required("mchid", text(32))];
 
 const FROM: &[Field] = &[
@@ -171,7 +219,9 @@ pub(super) fn of(route: &Route) -> Option<&'static [Field]> {
         Route::Create(Product::WechatJsapi) => Some(JSAPI),
         Route::Create(Product::WechatH5) => Some(H5_ORDER),
         Route::Create(_) => Some(ORDER),
+        Route::CodePay => Some(CODE_PAY),
         Route::Close(_) => Some(CLOSE),
+        Route::Reverse(_) => Some(REVERSE),
         Route::Refund => Some(REFUND),
         Route::AbnormalRefund(_) => Some(ABNORMAL_REFUND),
         Route::QueryByNumber(_)

@@ -9,6 +9,7 @@ use url::{Host, Url};
 use super::{
     Route,
     answer::{Refusal, Reply},
+    counter::{self, is_at_counter, is_reversed},
     mode::WechatMode,
     refund,
 };
@@ -21,7 +22,7 @@ use crate::{
 };
 
 /// Orders close by themselves after this time.
-const DEFAULT_EXPIRY: TimeDelta = TimeDelta::days(7);
+pub(super) const DEFAULT_EXPIRY: TimeDelta = TimeDelta::days(7);
 /// No order stays open longer.
 const EXPIRY_MAX: TimeDelta = TimeDelta::days(15);
 /// An earlier `time_expire` is moved to this far ahead.
@@ -67,7 +68,15 @@ impl Asked<'_> {
         }
     }
 
-    fn check_body_mchid(&self) -> Result<(), Refusal> {
+    pub(super) fn check_appid(&self) -> Result<(), Refusal> {
+        if self.text("appid") == Some(self.merchant.appid.as_str()) {
+            return Ok(());
+        }
+        let message = "appid和mchid不匹配";
+        Err(Refusal::new(400, "APPID_MCHID_NOT_MATCH", message))
+    }
+
+    pub(super) fn check_body_mchid(&self) -> Result<(), Refusal> {
         if self.text("mchid") == Some(self.merchant.mchid.as_str()) {
             Ok(())
         } else {
@@ -80,6 +89,7 @@ impl Asked<'_> {
 pub(super) fn perform(shared: &Arc<Shared>, asked: &Asked<'_>) -> Result<Reply, Refusal> {
     match asked.route {
         Route::Create(product) => create(shared, asked, *product),
+        Route::CodePay => counter::pay(shared, asked),
         Route::QueryByNumber(number) => {
             asked.check_query_mchid()?;
             query(shared, &asked.key(number))
@@ -92,6 +102,7 @@ pub(super) fn perform(shared: &Arc<Shared>, asked: &Asked<'_>) -> Result<Reply, 
             asked.check_body_mchid()?;
             close(shared, &asked.key(number))
         }
+        Route::Reverse(number) => counter::reverse(shared, asked, number),
         Route::Refund => refund::create(shared, asked),
         Route::RefundQuery(number) => refund::query(shared, asked, number),
         Route::AbnormalRefund(id) => refund::apply_abnormal(shared, asked, id),
@@ -99,19 +110,13 @@ pub(super) fn perform(shared: &Arc<Shared>, asked: &Asked<'_>) -> Result<Reply, 
     }
 }
 
-fn not_exist() -> Refusal {
+pub(super) fn not_exist() -> Refusal {
     Refusal::new(404, "ORDER_NOT_EXIST", "订单不存在")
 }
 
 fn create(shared: &Shared, asked: &Asked<'_>, product: Product) -> Result<Reply, Refusal> {
     asked.check_body_mchid()?;
-    if asked.text("appid") != Some(asked.merchant.appid.as_str()) {
-        return Err(Refusal::new(
-            400,
-            "APPID_MCHID_NOT_MATCH",
-            "appid和mchid不匹配",
-        ));
-    }
+    asked.check_appid()?;
     let order = order_of(shared, asked, product)?;
     let key = order.key();
     let token = token(shared.now(), product);
@@ -250,6 +255,11 @@ pub(super) fn china_time(at: DateTime<Utc>) -> String {
 /// The transaction object (`wechat_v3` sheet §6).
 pub(super) fn transaction(order: &Order, has_refunds: bool) -> Map<String, Value> {
     let (state, description) = match order.state {
+        OrderState::Open if is_at_counter(order) && order.refused_count > 0 => {
+            ("PAYERROR", "支付失败")
+        }
+        OrderState::Open if is_at_counter(order) => ("USERPAYING", "用户支付中，需要输入密码"),
+        OrderState::Closed | OrderState::Paid if is_reversed(order) => ("REVOKED", "订单已撤销"),
         OrderState::Open => ("NOTPAY", "订单未支付"),
         OrderState::Closed => ("CLOSED", "订单已关闭"),
         OrderState::Paid if has_refunds => ("REFUND", "订单发生过退款"),
@@ -293,6 +303,7 @@ fn trade_type(product: Product) -> &'static str {
         Product::WechatJsapi => "JSAPI",
         Product::WechatApp => "APP",
         Product::WechatH5 => "MWEB",
+        Product::WechatBarCode => "MICROPAY",
         _ => "NATIVE",
     }
 }

@@ -2,6 +2,7 @@
 
 mod answer;
 mod check;
+mod counter;
 mod fields;
 mod handle;
 pub(crate) mod mode;
@@ -34,9 +35,12 @@ const BODY_BYTES_MAX: usize = 64 * 1024;
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Route {
     Create(Product),
+    /// With a payer's code.
+    CodePay,
     QueryByNumber(String),
     QueryById(String),
     Close(String),
+    Reverse(String),
     Refund,
     RefundQuery(String),
     /// By WeChat Pay's own number of the refund.
@@ -62,12 +66,21 @@ impl Route {
             }
             ["v3", "pay", "transactions", "app"] if post => Some(Self::Create(Product::WechatApp)),
             ["v3", "pay", "transactions", "h5"] if post => Some(Self::Create(Product::WechatH5)),
+            ["v3", "pay", "transactions", "codepay"] if post => Some(Self::CodePay),
             ["v3", "pay", "transactions", "out-trade-no", number] if get => {
                 Some(Self::QueryByNumber((*number).to_owned()))
             }
             ["v3", "pay", "transactions", "out-trade-no", number, "close"] if post => {
                 Some(Self::Close((*number).to_owned()))
             }
+            [
+                "v3",
+                "pay",
+                "transactions",
+                "out-trade-no",
+                number,
+                "reverse",
+            ] if post => Some(Self::Reverse((*number).to_owned())),
             ["v3", "pay", "transactions", "id", id] if get => {
                 Some(Self::QueryById((*id).to_owned()))
             }
@@ -90,9 +103,9 @@ impl Route {
 
     fn operation(&self) -> Operation {
         match self {
-            Self::Create(_) => Operation::Create,
+            Self::Create(_) | Self::CodePay => Operation::Create,
             Self::QueryByNumber(_) | Self::QueryById(_) => Operation::Query,
-            Self::Close(_) => Operation::Close,
+            Self::Close(_) | Self::Reverse(_) => Operation::Close,
             Self::Refund => Operation::Refund,
             Self::RefundQuery(_) => Operation::RefundQuery,
             Self::AbnormalRefund(_) => Operation::AbnormalRefund,
@@ -109,9 +122,12 @@ impl Route {
                 .to_owned()
         };
         let (out_trade_no, out_refund_no) = match self {
-            Self::QueryByNumber(number) | Self::Close(number) => (number.clone(), String::new()),
+            Self::QueryByNumber(number) | Self::Close(number) | Self::Reverse(number) => {
+                (number.clone(), String::new())
+            }
             Self::RefundQuery(number) => (String::new(), number.clone()),
             Self::Create(_)
+            | Self::CodePay
             | Self::Refund
             | Self::AbnormalRefund(_)
             | Self::QueryById(_)

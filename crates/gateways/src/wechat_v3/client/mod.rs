@@ -1,7 +1,8 @@
 //! Calls to WeChat Pay (sheet §2 to §7): signing, sending and judging an answer; queries, closes and
-//! refunds. Creating orders is in `place`, the certificates in `certificates`.
+//! refunds. Creating orders is in `place`, bar codes in `counter`, the certificates in `certificates`.
 
 mod certificates;
+mod counter;
 mod place;
 
 use bytes::Bytes;
@@ -9,7 +10,7 @@ use http::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, InvalidHeaderValue,
 };
 use http::{Method as Verb, StatusCode};
-use kassa_core::channel::GatewayName;
+use kassa_core::channel::{GatewayName, Method};
 use kassa_core::money::{Currency, Money};
 use kassa_core::notification::{PaymentReport, RefundReport, ReportedPayment, ReportedRefund};
 use kassa_core::{Clock, IdSource};
@@ -29,7 +30,7 @@ use crate::crypto::nonce;
 use crate::error::unsupported;
 use crate::http::{Answer, Call, HttpClient, HttpError};
 use crate::registry::Deps;
-use crate::{CallError, Closed, PlaceRefund};
+use crate::{CallError, Closed, PlaceRefund, PlacedOrder};
 
 use certificates::Downloaded;
 pub use certificates::PlatformCertificate;
@@ -77,8 +78,9 @@ impl Client {
     pub(in crate::wechat_v3) async fn query(
         &self,
         settings: &Settings,
-        request_number: &str,
+        order: &PlacedOrder,
     ) -> Result<PaymentReport, CallError> {
+        let request_number = order.request_number.as_str();
         let number = escape(request_number);
         let exchange = Exchange {
             name: "query",
@@ -104,15 +106,18 @@ impl Client {
         let transaction: Transaction = read(&body)?;
         is_about(transaction.mchid.as_deref(), &settings.mchid)?;
         is_about(transaction.out_trade_no.as_deref(), request_number)?;
-        translate::payment_report(&transaction).map_err(unreadable)
+        translate::queried(&transaction, order.method).map_err(unreadable)
     }
 
     pub(in crate::wechat_v3) async fn close(
         &self,
         settings: &Settings,
-        request_number: &str,
+        order: &PlacedOrder,
     ) -> Result<Closed, CallError> {
-        let number = escape(request_number);
+        if order.method == Method::BarCode {
+            return self.reverse(settings, order).await;
+        }
+        let number = escape(&order.request_number);
         let exchange = Exchange {
             name: "close",
             operation: Operation::Close,
@@ -126,7 +131,7 @@ impl Client {
             Ok(_empty) => Ok(Closed::Closed),
             Err(Verdict::Closed | Verdict::NotFound) => Ok(Closed::Closed),
             Err(Verdict::NotClosable) => Ok(Closed::NotClosable),
-            Err(Verdict::Failed(error)) => Err(error),
+            Err(refused @ (Verdict::Waiting | Verdict::Failed(_))) => Err(unexpected(refused)),
         }
     }
 
@@ -319,7 +324,7 @@ fn is_about(found: Option<&str>, ours: &str) -> Result<(), CallError> {
 fn unexpected(verdict: Verdict) -> CallError {
     match verdict {
         Verdict::Failed(error) => error,
-        Verdict::NotFound | Verdict::Closed | Verdict::NotClosable => {
+        Verdict::NotFound | Verdict::Closed | Verdict::NotClosable | Verdict::Waiting => {
             CallError::Unknown("a refusal that does not belong to the call".to_owned())
         }
     }

@@ -19,6 +19,9 @@ impl Client {
         settings: &Settings,
         order: &PlaceOrder,
     ) -> Result<Placed, CallError> {
+        if order.method == Method::BarCode {
+            return self.codepay(settings, order).await;
+        }
         let (name, target) = match order.method {
             Method::Qr => ("native", "/v3/pay/transactions/native"),
             Method::Jsapi => ("jsapi", "/v3/pay/transactions/jsapi"),

@@ -4,7 +4,7 @@ use http::StatusCode;
 use serde_json::json;
 
 use super::super::failure::Operation::{
-    self, AbnormalRefund, Close, Place, Query, Refund, RefundQuery,
+    self, AbnormalRefund, Close, CodePay, Place, Query, Refund, RefundQuery, Reverse,
 };
 use super::super::failure::{Verdict, verdict};
 use crate::CallError;
@@ -15,6 +15,7 @@ fn kind(verdict: &Verdict) -> &'static str {
         Verdict::NotFound => "not found",
         Verdict::Closed => "closed",
         Verdict::NotClosable => "not closable",
+        Verdict::Waiting => "waiting",
         Verdict::Failed(CallError::Refused(_)) => "refused",
         Verdict::Failed(CallError::Later(_)) => "later",
         Verdict::Failed(CallError::Misconfigured(_)) => "misconfigured",
@@ -67,6 +68,43 @@ const TABLE: &[(Operation, u16, &str, &str)] = &[
     (Close, 403, "NO_AUTH", "misconfigured"),
     (Close, 400, "PARAM_ERROR", "refused"),
     (Close, 400, "ORDER_PAID", "not closable"),
+    (CodePay, 400, "USERPAYING", "waiting"),
+    (CodePay, 400, "USER_PAYING", "waiting"),
+    (CodePay, 400, "PARAM_ERROR", "refused"),
+    (CodePay, 400, "INVALID_REQUEST", "refused"),
+    (CodePay, 403, "RULE_LIMIT", "refused"),
+    (CodePay, 403, "TRADE_ERROR", "refused"),
+    (CodePay, 403, "USER_ACCOUNT_ABNORMAL", "refused"),
+    (CodePay, 400, "ORDER_CLOSED", "refused"),
+    (CodePay, 400, "ORDERCLOSED", "refused"),
+    (CodePay, 400, "ORDER_REVERSED", "refused"),
+    (CodePay, 400, "ORDERREVERSED", "refused"),
+    (CodePay, 403, "NOT_ENOUGH", "refused"),
+    (CodePay, 403, "NOTENOUGH", "refused"),
+    (CodePay, 400, "NOTSUPORTCARD", "refused"),
+    (CodePay, 400, "AUTHCODEEXPIRE", "refused"),
+    (CodePay, 400, "AUTH_CODE_EXPIRED", "refused"),
+    (CodePay, 400, "AUTH_CODE_ERROR", "refused"),
+    (CodePay, 400, "AUTH_CODE_INVALID", "refused"),
+    (CodePay, 400, "BUYER_MISMATCH", "refused"),
+    (CodePay, 400, "LACK_PARAMS", "refused"),
+    (CodePay, 401, "SIGN_ERROR", "misconfigured"),
+    (CodePay, 403, "NO_AUTH", "misconfigured"),
+    (CodePay, 400, "APPID_MCHID_NOT_MATCH", "misconfigured"),
+    (CodePay, 400, "ORDERPAID", "unknown"),
+    (CodePay, 403, "OUT_TRADE_NO_USED", "unknown"),
+    (CodePay, 429, "FREQUENCY_LIMITED", "unknown"),
+    (CodePay, 400, "UNLISTED", "unknown"),
+    (CodePay, 404, "", "unknown"),
+    (CodePay, 500, "SYSTEM_ERROR", "unknown"),
+    (CodePay, 503, "SERVICE_UNAVAILABLE", "unknown"),
+    (Reverse, 404, "ORDER_NOT_EXIST", "not found"),
+    (Reverse, 400, "USERPAYING", "later"),
+    (Reverse, 429, "FREQUENCY_LIMITED", "later"),
+    (Reverse, 403, "TRADE_ERROR", "not closable"),
+    (Reverse, 400, "UNLISTED", "not closable"),
+    (Reverse, 403, "NO_AUTH", "misconfigured"),
+    (Reverse, 500, "SYSTEM_ERROR", "unknown"),
 ];
 
 #[test]

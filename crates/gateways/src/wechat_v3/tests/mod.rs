@@ -1,6 +1,7 @@
 //! Tests of the room: vectors, config, translation and calls against a loopback gateway.
 
 mod certificates;
+mod counter;
 mod failure;
 mod hostile;
 mod inbound;

@@ -15,7 +15,7 @@ use crate::crypto::RsaPublicKey;
 use crate::testing::{Loopback, Received, http_response, named, peer_sign, text};
 use crate::{CallError, Closed, Gateway, PlaceOrder, PlaceRefund, PlacedOrder};
 
-const NUMBER: &str = "T20260101000000000001";
+pub(super) const NUMBER: &str = "T20260101000000000001";
 const REFUND_NUMBER: &str = "R20260101000000000001";
 
 /// An answer as WeChat gives it, signed at `timestamp`.
@@ -54,7 +54,7 @@ async fn answering(response: Option<Vec<u8>>) -> (WechatV3, Loopback) {
     (open(settings(&server.url("")), NOW), server)
 }
 
-fn order(method: Method) -> PlaceOrder {
+pub(super) fn order(method: Method) -> PlaceOrder {
     PlaceOrder {
         request_number: NUMBER.to_owned(),
         method,
