@@ -22,8 +22,11 @@ impl TestApp {
 
     /// From now on the account has this setting.
     pub async fn set(&self, code: &str, field: &str, value: impl Into<Value>) {
-        self.change(code, |change| change.settings[field] = value.into())
-            .await;
+        self.change(code, |change| {
+            let settings = change.settings.as_object_mut().expect("settings");
+            settings.insert(field.to_owned(), value.into());
+        })
+        .await;
     }
 
     /// An operator takes one of the account's settings away.

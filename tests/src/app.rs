@@ -78,10 +78,7 @@ impl Builder {
         } else {
             TestBackend::from_env()
         };
-        let amqp_url = match &backend {
-            TestBackend::Sqlite => None,
-            TestBackend::Postgres(_) => Some(amqp_url()),
-        };
+        let amqp_url = matches!(backend, TestBackend::Postgres(_)).then(amqp_url);
         let database = TestDatabase::create_on(&backend).await;
         let folder = tempfile::tempdir().expect("a folder");
         let clock = Clock::settable(start());
@@ -251,9 +248,9 @@ impl TestApp {
         let is_shared = self.is_shared.load(Ordering::Relaxed);
         let draining = Box::pin(async {
             if is_shared {
-                node.drain_and_remove_queues().await
+                Box::pin(node.drain_and_remove_queues()).await
             } else {
-                node.drain_and_empty_queues().await
+                Box::pin(node.drain_and_empty_queues()).await
             }
         });
         let drained = tokio::time::timeout(PATIENCE, draining).await;

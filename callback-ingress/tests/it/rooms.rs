@@ -208,7 +208,10 @@ async fn a_wechat_v2_refund_notice_is_kept_under_the_refund_and_not_when_it_does
     let (message, body) = ingress.queue.notifications().remove(0);
     assert_eq!(body, notice.body);
     assert_eq!(message.route, CallbackRoute::Refund);
-    assert!(message.key.ends_with(":SUCCESS"), "{}", message.key);
+    // The refund, its state, and a digest of what was sealed, which nobody signed.
+    let (refund, digest) = message.key.rsplit_once(':').expect("a digest");
+    assert!(refund.ends_with(":SUCCESS"), "{refund}");
+    assert_eq!(digest.len(), 64);
 
     let text = String::from_utf8(notice.body.clone()).expect("a text");
     let start = text.find("<req_info>").expect("the sealed part") + "<req_info><![CDATA[".len();

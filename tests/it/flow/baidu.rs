@@ -1,5 +1,6 @@
 //! What only Baidu does: it asks whether a refund may be made that the payer wants.
 
+use chrono::TimeDelta;
 use kassa::node::seed::code;
 use kassa_core::anomaly::AnomalyKind as Kind;
 use proto::v1::{AnomalyKind, PaymentChannel, PaymentMethod, PaymentStatus, ResolutionAction};
@@ -78,6 +79,7 @@ async fn a_refund_that_an_operator_approves_is_paid_back_by_baidu() {
     assert_eq!((refunds.len(), refunds[0].amount_minor), (1, ASKED_MINOR));
     assert_eq!(app.anomalies_of(&id).await, [Kind::RefundAsked]);
 
+    app.clock.advance(TimeDelta::seconds(1));
     let success = RefundOutcome::Success;
     app.control.settle_refund(&batch, success).unwrap();
     assert!(deliver(&app).await.acknowledged);

@@ -70,7 +70,8 @@ pub(super) fn signed(operation: Operation, answer: &Message) -> Verdict {
         ) => CallError::Misconfigured(reason),
         // A payer who is about to pay can be reversed in a moment.
         (_, "FREQUENCY_LIMITED" | "FREQUENCY_LIMIT" | "INVALID_REQ_TOO_MUCH")
-        | (Operation::Reverse, "USERPAYING") => CallError::Later(reason),
+        | (Operation::Reverse, "USERPAYING")
+        | (Operation::Refund, "NOTENOUGH") => CallError::Later(reason),
         (Operation::Query | Operation::Close | Operation::Reverse, "ORDERNOTEXIST")
         | (Operation::RefundQuery, "REFUNDNOTEXIST") => return Verdict::NotFound,
         (Operation::Close, "ORDERCLOSED") => return Verdict::Closed,
@@ -80,7 +81,6 @@ pub(super) fn signed(operation: Operation, answer: &Message) -> Verdict {
             return unknown("the order is paid already");
         }
         (Operation::Place | Operation::Micropay, _) => CallError::Refused(reason),
-        (Operation::Refund, "NOTENOUGH") => CallError::Later(reason),
         (Operation::Refund, code) if is_final_for_refunds(code) => CallError::Refused(reason),
         (Operation::Refund, _) => return unknown("unlisted refusal of a refund"),
         (Operation::Query | Operation::RefundQuery, _) => {
