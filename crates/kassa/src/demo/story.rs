@@ -45,6 +45,12 @@ struct Created {
     page: String,
 }
 
+/// Whether the gateway posts a callback about the order: to the address in it, or to the one that the merchant
+/// registered.
+fn is_called_back(order: &Order) -> bool {
+    order.notify_url.is_some() || matches!(order.gateway, Gateway::Stripe | Gateway::Paypal)
+}
+
 impl Story {
     /// The two stories of a first day.
     pub(super) fn first(accounts: &[AccountSpec], run: &str) -> Vec<Self> {
@@ -141,7 +147,7 @@ impl Story {
         self.refund(timeline, stage, &created.id, (2, rest, fully))
             .await?;
         let before = self.settle(timeline, stage, &created.id).await?;
-        if order.notify_url.is_some() {
+        if is_called_back(&order) {
             self.replay(timeline, stage, &created.id, (&order, before))
                 .await?;
         }
@@ -288,7 +294,7 @@ impl Story {
         order: &Order,
     ) -> anyhow::Result<()> {
         let sight = Sight::default();
-        if order.notify_url.is_some() {
+        if is_called_back(order) {
             let expected = "a signed callback, acknowledged and applied";
             let step = self.step("callback", "the gateway calls back", expected);
             timeline
